@@ -1,0 +1,45 @@
+# make run     the chat example, on http://127.0.0.1:3000 unless PORT says otherwise
+# make test    everything that must pass: vet, builds, fuzz targets (briefly), all tests with the race detector
+# make lint    golangci-lint with .golangci.yml
+# make fuzz    every fuzz target for FUZZTIME (60s)
+# make bench   the micro-benchmarks, then the comparison with the Node.js server
+GO       ?= go
+FUZZTIME ?= 60s
+PEERS    := examples/peers/node
+# Tests find what they need through .ci/deps; a slow machine may need longer than Go's ten minutes.
+TESTFLAGS ?= -race -shuffle=on -timeout 20m
+
+.DEFAULT_GOAL := test
+.PHONY: run test deps check lint fuzz bench
+
+# The chat needs Go only: without npm, or without a network, its page takes the client from the official CDN.
+run:
+	@if command -v npm >/dev/null && [ ! -d $(PEERS)/node_modules ]; then npm ci --prefix $(PEERS) --no-audit --no-fund || true; fi
+	$(GO) run ./examples/chat
+
+deps:
+	@.ci/deps
+
+check: deps
+	@unformatted=$$(gofmt -l .); \
+		[ -z "$$unformatted" ] || { echo "gofmt would change:"; echo "$$unformatted"; exit 1; }
+	$(GO) vet ./...
+	GOOS=windows $(GO) build ./...
+	GOOS=darwin $(GO) build ./...
+	cd examples/peers/zishang && $(GO) build -o /dev/null ./...
+
+test: check
+	.ci/fuzz 5s
+	$(GO) test $(TESTFLAGS) ./...
+
+# The linter that is installed, or else the version the configuration was written for.
+lint:
+	@if command -v golangci-lint >/dev/null; then golangci-lint run ./...; \
+	else $(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0 run ./...; fi
+
+fuzz:
+	.ci/fuzz $(FUZZTIME)
+
+bench: deps
+	$(GO) test -run '^$$' -bench . -benchmem ./...
+	$(GO) run ./examples/bench/load

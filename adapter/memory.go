@@ -1,0 +1,220 @@
+package adapter
+
+import (
+	"context"
+	"hash/maphash"
+	"iter"
+	"sync"
+)
+
+// Memory is the adapter of a namespace that lives on a single node. It is also
+// the index of local sockets for adapters that span several nodes: they embed a
+// *Memory, keep its [Memory.Join], [Memory.Leave], [Memory.LeaveAll] and
+// [Memory.Rooms], and call its other methods for the local part of what they do.
+//
+// Broadcasting to one room, or to the whole namespace, does not allocate.
+// All methods may be called concurrently.
+type Memory struct {
+	host Host
+
+	// Lock order: the lock of a shard, then that of a membership. Never two of
+	// the same kind, and no call into the host under any of them.
+	seed   maphash.Seed
+	shards [shardCount]shard
+
+	allMu sync.RWMutex
+	all   []Peer
+
+	selections sync.Pool // of *selection
+}
+
+var _ Adapter = (*Memory)(nil)
+
+// NewMemory returns the in-memory adapter of the host's namespace.
+func NewMemory(h Host) *Memory {
+	return &Memory{
+		host:       h,
+		seed:       maphash.MakeSeed(),
+		selections: sync.Pool{New: func() any { return new(selection) }},
+	}
+}
+
+// InMemory is the [Factory] of [Memory], the default of a server.
+func InMemory(h Host) Adapter { return NewMemory(h) }
+
+// Join adds p to the rooms, or with no rooms to the namespace. The room named
+// after p's own id is skipped: p is always in it.
+func (m *Memory) Join(p Peer, rooms ...string) {
+	if len(rooms) == 0 {
+		m.enter(p)
+		return
+	}
+	member := p.Membership()
+	for _, name := range rooms {
+		if name != p.ID() {
+			m.shard(name).join(p, member, name)
+		}
+	}
+}
+
+// Leave removes p from the rooms. The room named after p's own id cannot be
+// left.
+func (m *Memory) Leave(p Peer, rooms ...string) {
+	member := p.Membership()
+	for _, name := range rooms {
+		m.shard(name).leave(member, name)
+	}
+}
+
+// LeaveAll removes p from all of its rooms and from the namespace. Whatever
+// Join is called for p afterwards does nothing.
+func (m *Memory) LeaveAll(p Peer) {
+	member := p.Membership()
+	for _, n := range member.leave() {
+		m.shard(n.room.name).drop(n)
+	}
+	m.exit(member)
+}
+
+// Rooms returns the rooms that p is in, its own id first and the others in no
+// particular order; nil if p is not in the namespace.
+func (m *Memory) Rooms(p Peer) []string {
+	member := p.Membership()
+	member.mu.Lock()
+	defer member.mu.Unlock()
+	if member.state != stateJoined {
+		return nil
+	}
+	names := make([]string, 1, 1+member.len())
+	names[0] = p.ID()
+	member.each(func(n *node) { names = append(names, n.room.name) })
+	return names
+}
+
+// Has reports whether the room has a local member. The id of a connected local
+// socket is such a room.
+func (m *Memory) Has(room string) bool {
+	if m.shard(room).has(room) {
+		return true
+	}
+	_, ok := m.local(room)
+	return ok
+}
+
+// Len returns the number of local sockets in the namespace.
+func (m *Memory) Len() int {
+	m.allMu.RLock()
+	defer m.allMu.RUnlock()
+	return len(m.all)
+}
+
+// Select calls use once with the local sockets that t selects, each of them
+// once, possibly none. The slice is valid only until use returns. No lock is
+// held meanwhile, so that use may call any method.
+func (m *Memory) Select(t Target, use func(to []Peer)) {
+	s, _ := m.selections.Get().(*selection)
+	s.gather(m, t)
+	use(s.peers)
+	s.reset()
+	m.selections.Put(s)
+}
+
+// Deliver queues the packet for the local sockets that t selects.
+func (m *Memory) Deliver(p *Packet, t Target) {
+	m.Select(t, func(to []Peer) {
+		if len(to) > 0 {
+			m.host.Deliver(p, to, t.Flags)
+		}
+	})
+}
+
+// DeliverWithAck sends the packet to the local sockets that t selects and calls
+// answer for each of them as [Host.DeliverWithAck] does. It returns their
+// number, and a function that must be called in the end.
+func (m *Memory) DeliverWithAck(p *Packet, t Target, answer func(r Reply, ok bool)) (count int, stop func()) {
+	stop = func() {}
+	m.Select(t, func(to []Peer) {
+		if count = len(to); count > 0 {
+			stop = m.host.DeliverWithAck(p, to, t.Flags, answer)
+		}
+	})
+	return count, stop
+}
+
+// Broadcast queues the packet for the local sockets that t selects. It never
+// fails.
+func (m *Memory) Broadcast(_ context.Context, p *Packet, t Target) error {
+	m.Deliver(p, t)
+	return nil
+}
+
+// Collect broadcasts the packet and yields the answers of the local sockets.
+func (m *Memory) Collect(ctx context.Context, p *Packet, t Target) iter.Seq2[Reply, error] {
+	return func(yield func(Reply, error) bool) {
+		inbox := newInbox()
+		count, stop := m.DeliverWithAck(p, t, inbox.put)
+		defer stop()
+		inbox.drain(ctx, count, yield)
+	}
+}
+
+// Fetch describes the local sockets that t selects. It never fails.
+func (m *Memory) Fetch(_ context.Context, t Target) (sockets []RemoteSocket, err error) {
+	m.Select(t, func(to []Peer) {
+		sockets = make([]RemoteSocket, len(to))
+		for i, p := range to {
+			sockets[i] = m.host.Describe(p)
+		}
+	})
+	return sockets, nil
+}
+
+// JoinAll makes the local sockets that t selects join the rooms. It never
+// fails.
+func (m *Memory) JoinAll(_ context.Context, t Target, rooms ...string) error {
+	if len(rooms) == 0 {
+		return nil
+	}
+	m.Select(t, func(to []Peer) {
+		for _, p := range to {
+			m.Join(p, rooms...)
+		}
+	})
+	return nil
+}
+
+// LeaveMatching makes the local sockets that t selects leave the rooms. It
+// never fails.
+func (m *Memory) LeaveMatching(_ context.Context, t Target, rooms ...string) error {
+	m.Select(t, func(to []Peer) {
+		for _, p := range to {
+			m.Leave(p, rooms...)
+		}
+	})
+	return nil
+}
+
+// Disconnect disconnects the local sockets that t selects. It never fails.
+func (m *Memory) Disconnect(_ context.Context, t Target, closeTransport bool) error {
+	m.Select(t, func(to []Peer) {
+		for _, p := range to {
+			m.host.Disconnect(p, closeTransport)
+		}
+	})
+	return nil
+}
+
+// ServerEmit does nothing: there are no other nodes.
+func (m *Memory) ServerEmit(context.Context, []byte, [][]byte) error { return nil }
+
+// ServerCollect yields nothing: there are no other nodes.
+func (m *Memory) ServerCollect(context.Context, []byte, [][]byte) iter.Seq2[Reply, error] {
+	return func(func(Reply, error) bool) {}
+}
+
+// ServerCount returns 1.
+func (m *Memory) ServerCount(context.Context) (int, error) { return 1, nil }
+
+// Close does nothing: a Memory owns no goroutine and all of its operations are
+// local ones.
+func (m *Memory) Close(context.Context) error { return nil }

@@ -1,0 +1,112 @@
+// Command zishang is the Go peer that examples/bench is compared with and that
+// differential tests replay their scenarios against: the three events of the
+// measuring contract on github.com/zishang520/socket.io/v2, pinned at v2.5.0.
+//
+// It is a module of its own, so that the peer's dependencies never meet the
+// library's. It listens on 127.0.0.1:$PORT and serves /socket.io/. It has no
+// Redis adapter: with REDIS_URL set it refuses to start.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/zishang520/socket.io/v2/socket"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx)
+	stop()
+	if err != nil {
+		slog.Error("zishang: stopped", "error", err)
+		os.Exit(1)
+	}
+}
+
+// run serves until ctx ends.
+func run(ctx context.Context) error {
+	if os.Getenv("REDIS_URL") != "" {
+		return errors.New("the peer has no Redis adapter; unset REDIS_URL")
+	}
+	port := os.Getenv("PORT")
+	if port == "" {
+		port = "3000"
+	}
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", net.JoinHostPort("127.0.0.1", port))
+	if err != nil {
+		return fmt.Errorf("listening: %w", err)
+	}
+
+	io := socket.NewServer(nil, nil)
+	mux := http.NewServeMux()
+	mux.Handle("/socket.io/", io.ServeHandler(nil))
+	if err := io.On("connection", func(args ...any) {
+		if s, ok := args[0].(*socket.Socket); ok {
+			register(io, s)
+		}
+	}); err != nil {
+		return fmt.Errorf("registering: %w", err)
+	}
+
+	srv := &http.Server{Handler: mux}
+	go func() {
+		<-ctx.Done()
+		_ = srv.Close()
+	}()
+	slog.Info("zishang: listening", "address", listener.Addr().String())
+	if err := srv.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("serving: %w", err)
+	}
+	return nil
+}
+
+// register adds the events of the measuring contract to one socket. Malformed
+// arguments are ignored: the peer recovers no panic in a handler.
+func register(io *socket.Server, s *socket.Socket) {
+	_ = s.On("echo", func(args ...any) {
+		if ack, ok := last(args); ok && len(args) > 1 {
+			ack([]any{args[0]}, nil)
+		}
+	})
+	_ = s.On("join", func(args ...any) {
+		room, ok := text(args, 0)
+		if !ok {
+			return
+		}
+		s.Join(socket.Room(room))
+		if ack, ok := last(args); ok {
+			ack([]any{}, nil)
+		}
+	})
+	_ = s.On("pub", func(args ...any) {
+		if room, ok := text(args, 0); ok && len(args) > 1 {
+			_ = io.To(socket.Room(room)).Emit("msg", args[1])
+		}
+	})
+}
+
+// text returns the string at index i.
+func text(args []any, i int) (string, bool) {
+	if i >= len(args) {
+		return "", false
+	}
+	s, ok := args[i].(string)
+	return s, ok
+}
+
+// last returns the acknowledgement function, which the peer passes last.
+func last(args []any) (socket.Ack, bool) {
+	if len(args) == 0 {
+		return nil, false
+	}
+	ack, ok := args[len(args)-1].(socket.Ack)
+	return ack, ok
+}

@@ -1,0 +1,194 @@
+package socketio
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"errors"
+	"runtime/debug"
+
+	"github.com/tandem-go/tandem/adapter"
+)
+
+var (
+	errConnectTwice = errors.New("socketio: CONNECT to a namespace that the client is in already")
+	errNotJoined    = errors.New("socketio: packet for a namespace that the client is not in")
+	errNotForServer = errors.New("socketio: CONNECT_ERROR from a client")
+)
+
+// newID returns a socket id: 120 random bits in 20 characters.
+func newID() string {
+	var b [15]byte
+	_, _ = rand.Read(b[:]) // never fails
+	return base64.RawURLEncoding.EncodeToString(b[:])
+}
+
+// onConnect handles a CONNECT packet. The guards run on a goroutine of the socket.
+func (c *conn) onConnect(p *adapter.Packet) error {
+	srv := c.server
+	n, ok := srv.lookup(p.Namespace)
+	if !ok {
+		return c.refuse(p.Namespace, &Error{Message: "Invalid namespace"})
+	}
+	if srv.draining.Load() {
+		return nil // the connection is about to be closed
+	}
+	s := &Socket{nsp: n, conn: c, id: newID(), auth: bytes.Clone(p.Data), running: true}
+	c.mu.Lock()
+	switch {
+	case c.closed:
+		c.mu.Unlock()
+		return nil
+	case c.find(n.name) != nil:
+		c.mu.Unlock()
+		return errConnectTwice
+	case len(c.sockets) >= srv.opts.MaxNamespaces:
+		c.mu.Unlock()
+		return c.refuse(n.name, &Error{Message: "too many namespaces"})
+	}
+	c.sockets = append(c.sockets, s)
+	c.unkick(n.name)
+	c.mu.Unlock()
+	s.submit()
+	return nil
+}
+
+// refuse answers a CONNECT with a CONNECT_ERROR.
+func (c *conn) refuse(namespace string, cause error) error {
+	for _, o := range c.server.observe.refusal {
+		o.ObserveRefusal(c.session, namespace, cause)
+	}
+	data, err := c.server.opts.Codec.Marshal(clientError(cause))
+	if err != nil {
+		c.server.log.Warn("socketio: encode connect error", "namespace", namespace, "err", err)
+		data = []byte(`{"message":"` + internalError + `"}`)
+	}
+	return c.send(&adapter.Packet{Type: adapter.ConnectError, Namespace: namespace, Data: data}, 0)
+}
+
+// connect runs the guards and connects the socket. It is the socket's first task.
+func (s *Socket) connect() {
+	for _, g := range s.nsp.router.load().guards {
+		if err := s.guard(g); err != nil {
+			s.refused(err)
+			return
+		}
+	}
+	if !s.nsp.add(s) {
+		return // closed while the guards ran
+	}
+	s.enter()
+	srv := s.nsp.server
+	for _, o := range srv.observe.connect {
+		o.ObserveConnect(s)
+	}
+	for _, fn := range s.nsp.router.load().connect {
+		s.report("connect", s.protect(func(ctx context.Context) error { return fn(ctx, s) }))
+	}
+}
+
+// enter joins the rooms and sends the CONNECT packet, in this order: whoever
+// learns that the socket is connected can reach it.
+func (s *Socket) enter() {
+	s.mu.Lock()
+	rooms := s.rooms
+	s.rooms = nil
+	s.mu.Unlock()
+	s.nsp.adapter.Join((*peer)(s))
+	if len(rooms) > 0 {
+		s.nsp.adapter.Join((*peer)(s), rooms...)
+	}
+	data := make([]byte, 0, 32)
+	data = append(data, `{"sid":"`...)
+	data = append(data, s.id...)
+	data = append(data, `"}`...)
+	_ = s.conn.send(&adapter.Packet{Type: adapter.Connect, Namespace: s.nsp.name, Data: data}, 0)
+	s.conn.watch()
+}
+
+// setConnected ends the connecting state. It reports false if the socket has been
+// closed meanwhile.
+func (s *Socket) setConnected() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.state != stateConnecting {
+		return false
+	}
+	s.state = stateConnected
+	s.greeted = true
+	return true
+}
+
+func (s *Socket) guard(g Guard) error {
+	return s.protect(func(ctx context.Context) error { return g(ctx, s) })
+}
+
+// protect calls user code and makes an error of a panic.
+func (s *Socket) protect(fn func(context.Context) error) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = &PanicError{Value: v, Stack: debug.Stack()}
+		}
+	}()
+	return fn(s.Context())
+}
+
+// refused ends a socket that a guard has refused. The connection stays.
+func (s *Socket) refused(cause error) {
+	if clientError(cause).Message == internalError {
+		s.report("connect", cause)
+	}
+	if s.close("", nil) == stateConnecting {
+		_ = s.conn.refuse(s.nsp.name, cause)
+	}
+}
+
+// close ends the socket once; it returns the state that the socket was in. Its
+// disconnect functions run afterwards, as its last task.
+func (s *Socket) close(r Reason, cause error) (was socketState) {
+	s.mu.Lock()
+	was = s.state
+	s.mu.Unlock()
+	var rooms []string
+	if was == stateConnected {
+		rooms = s.nsp.adapter.Rooms((*peer)(s))
+	}
+
+	s.mu.Lock()
+	if was = s.state; was == stateClosed {
+		s.mu.Unlock()
+		return was
+	}
+	s.state, s.reason, s.rooms = stateClosed, r, rooms
+	acks := s.acks
+	s.acks = nil
+	s.dropEvents()
+	if s.done != nil {
+		close(s.done)
+	}
+	s.mu.Unlock()
+
+	s.nsp.adapter.LeaveAll((*peer)(s))
+	s.nsp.remove(s)
+	s.conn.remove(s)
+	for _, fn := range acks {
+		fn(adapter.Reply{}, false)
+	}
+	if was == stateConnected {
+		for _, o := range s.nsp.server.observe.disconnect {
+			o.ObserveDisconnect(s, r, cause)
+		}
+		s.start()
+	}
+	return was
+}
+
+func (s *Socket) runDisconnect() {
+	for _, fn := range s.nsp.router.load().disconnect {
+		s.report("disconnect", s.protect(func(ctx context.Context) error {
+			fn(ctx, s, s.reason)
+			return nil
+		}))
+	}
+}

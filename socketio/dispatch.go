@@ -1,0 +1,279 @@
+package socketio
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"runtime/debug"
+	"time"
+
+	"github.com/tandem-go/tandem/adapter"
+	"github.com/tandem-go/tandem/socketio/parser"
+)
+
+// The tasks of a socket run one after another: connecting it, its events, and its
+// disconnect functions. They run on a goroutine that exists only while there is
+// something to run.
+
+// start sees to it that the socket's tasks are run.
+func (s *Socket) start() {
+	s.mu.Lock()
+	if s.running {
+		s.mu.Unlock()
+		return
+	}
+	s.running = true
+	s.mu.Unlock()
+	s.submit()
+}
+
+func (s *Socket) submit() {
+	if !s.nsp.server.pool.Go((*socketTasks)(s)) {
+		s.mu.Lock()
+		s.running = false
+		s.mu.Unlock()
+	}
+}
+
+// socketTasks is a Socket as the pool sees it.
+type socketTasks Socket
+
+// Run runs the tasks until there are none. Should one of them end the goroutine,
+// the rest goes on in another.
+func (t *socketTasks) Run() {
+	s := (*Socket)(t)
+	completed := false
+	defer func() {
+		if !completed {
+			s.submit()
+		}
+	}()
+	s.runTasks()
+	completed = true
+}
+
+func (s *Socket) runTasks() {
+	for {
+		s.mu.Lock()
+		switch {
+		case s.state == stateConnecting:
+			s.mu.Unlock()
+			s.connect()
+		case s.state == stateClosed && s.greeted && !s.farewell:
+			s.farewell = true
+			s.mu.Unlock()
+			s.runDisconnect()
+		case s.state == stateClosed || s.head == nil:
+			s.dropEvents()
+			s.running = false
+			s.mu.Unlock()
+			return
+		default:
+			e := s.pop()
+			s.mu.Unlock()
+			s.serve(e)
+		}
+	}
+}
+
+// pop takes the first event. s.mu is held.
+func (s *Socket) pop() *Event {
+	e := s.head
+	s.head = e.next
+	e.next = nil
+	if s.head == nil {
+		s.tail = nil
+	}
+	s.queued--
+	if s.space != nil && s.queued <= s.nsp.server.opts.MaxPendingEvents/2 {
+		close(s.space)
+		s.space = nil
+	}
+	return e
+}
+
+// dropEvents drops what has not been handled. s.mu is held.
+func (s *Socket) dropEvents() {
+	s.head, s.tail, s.queued = nil, nil, 0
+	if s.space != nil {
+		close(s.space)
+		s.space = nil
+	}
+}
+
+// receive queues an event. It is called by the connection's reader, and blocks it
+// while the queue is full.
+func (s *Socket) receive(p *adapter.Packet) error {
+	e, err := s.newEvent(p)
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	for s.queued >= s.nsp.server.opts.MaxPendingEvents && s.state == stateConnected {
+		if !s.awaitSpace() {
+			s.mu.Unlock()
+			return errStuck
+		}
+	}
+	if s.state != stateConnected {
+		s.mu.Unlock()
+		return nil
+	}
+	if s.tail == nil {
+		s.head = e
+	} else {
+		s.tail.next = e
+	}
+	s.tail = e
+	s.queued++
+	idle := !s.running
+	s.running = true
+	s.mu.Unlock()
+	if idle {
+		s.submit()
+	}
+	return nil
+}
+
+var errStuck = errors.New("socketio: the handlers of a socket do not catch up with its events")
+
+// awaitSpace waits for room in the queue. It gives up after the time in which a
+// silent client would be given up, so that a connection whose client has gone is
+// not held for ever by a handler that waits for just that. s.mu is held, and
+// released meanwhile.
+func (s *Socket) awaitSpace() bool {
+	if s.space == nil {
+		s.space = make(chan struct{})
+	}
+	space := s.space
+	s.mu.Unlock()
+	defer s.mu.Lock()
+	patience := time.NewTimer(s.nsp.server.patience)
+	defer patience.Stop()
+	select {
+	case <-space:
+		return true
+	case <-s.conn.session.Done():
+		return false
+	case <-patience.C:
+		return false
+	}
+}
+
+// newEvent takes an event from the pool and fills it. Everything is copied out of
+// the reader's buffer.
+func (s *Socket) newEvent(p *adapter.Packet) (*Event, error) {
+	e := s.nsp.server.newEvent()
+	e.buf = append(e.buf, p.Data...)
+	list, err := parser.SplitArgs(e.buf, e.list)
+	if err != nil || len(list) == 0 {
+		s.nsp.server.freeEvent(e)
+		return nil, errors.Join(errors.New("socketio: decode event"), err)
+	}
+	e.list = list
+	e.Socket = s
+	e.Name = s.eventName(list[0])
+	e.Args = Args{event: e.Name, coder: s.nsp.server.coder, list: list[1:], attachments: p.Attachments}
+	e.id, e.wantsAck = p.ID, p.HasID
+	return e, nil
+}
+
+func (srv *Server) newEvent() *Event {
+	if e, ok := srv.events.Get().(*Event); ok {
+		return e
+	}
+	return new(Event)
+}
+
+// freeEvent returns an event to the pool, unless its buffer has grown large.
+func (srv *Server) freeEvent(e *Event) {
+	const keep = 16 << 10
+	if cap(e.buf) > keep || cap(e.list) > keep/32 {
+		return
+	}
+	clear(e.list)
+	*e = Event{buf: e.buf[:0], list: e.list[:0]}
+	srv.events.Put(e)
+}
+
+// eventName returns the name of an event for its JSON. It does not allocate if a
+// handler is registered under the name.
+func (s *Socket) eventName(raw []byte) string {
+	name := parser.EventName(raw)
+	if r, ok := s.nsp.router.handlerFor(name); ok {
+		return r.name
+	}
+	if r, ok := s.router.handlerFor(name); ok {
+		return r.name
+	}
+	return string(name)
+}
+
+// serve handles one event.
+func (s *Socket) serve(e *Event) {
+	srv := s.nsp.server
+	for _, h := range s.nsp.router.catchAll() {
+		s.report(e.Name, s.call(h.ServeEvent, e))
+	}
+	for _, h := range s.router.catchAll() {
+		s.report(e.Name, s.call(h.ServeEvent, e))
+	}
+	var started time.Time
+	if len(srv.observe.event) > 0 {
+		started = time.Now()
+	}
+	err := s.call(s.nsp.dispatch, e)
+	if err != nil {
+		s.answerError(e, err)
+	}
+	for _, o := range srv.observe.event {
+		o.ObserveEvent(s, e.Name, len(e.buf), time.Since(started), err)
+	}
+	srv.freeEvent(e)
+}
+
+// call calls a handler and makes an error of a panic.
+func (s *Socket) call(h func(context.Context, *Event) error, e *Event) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = &PanicError{Value: v, Stack: debug.Stack()}
+		}
+	}()
+	return h(s.Context(), e)
+}
+
+// answerError tells the client of an error if it waits for an answer, and the log
+// if it does not.
+func (s *Socket) answerError(e *Event, err error) {
+	if e.later != nil || !e.WantsAck() {
+		s.report(e.Name, err)
+		return
+	}
+	answer := clientError(err)
+	if answer.Message == internalError {
+		s.report(e.Name, err)
+	}
+	type failure struct {
+		Error *Error `json:"error"`
+	}
+	if err := e.Ack(failure{answer}); err != nil {
+		s.report(e.Name, err)
+	}
+}
+
+// report logs an error of a handler. After the socket has disconnected, errors
+// are mostly a consequence of that and are logged at debug level.
+func (s *Socket) report(event string, err error) {
+	if err == nil {
+		return
+	}
+	level := slog.LevelWarn
+	attrs := []any{"namespace", s.nsp.name, "socket", s.id, "event", event, "err", err}
+	if p, ok := errors.AsType[*PanicError](err); ok {
+		level = slog.LevelError
+		attrs = append(attrs, "stack", string(p.Stack))
+	} else if !s.Connected() {
+		level = slog.LevelDebug
+	}
+	s.nsp.server.log.Log(context.Background(), level, "socketio: handle event", attrs...)
+}

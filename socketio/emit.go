@@ -1,0 +1,178 @@
+package socketio
+
+import (
+	"bytes"
+	"context"
+
+	"github.com/tandem-go/tandem/adapter"
+	"github.com/tandem-go/tandem/socketio/engine"
+)
+
+// Emit emits an event to the client. It queues the event and does not wait; it
+// returns an error, and emits nothing, if the arguments cannot be encoded or the
+// socket has disconnected. Events reach the client in the order in which they
+// were emitted.
+func (s *Socket) Emit(event string, args ...any) error { return s.emit(0, event, args) }
+
+// EmitWithAck emits an event and returns the client's answer; see [As]. It may be
+// called in a handler of the same socket. If ctx ends first it returns an
+// [*AckTimeoutError]; if the socket disconnects it returns [ErrDisconnected]
+// at once.
+func (s *Socket) EmitWithAck(ctx context.Context, event string, args ...any) (Args, error) {
+	return s.emitWithAck(ctx, 0, event, args)
+}
+
+// Volatile returns an emitter to the client whose events may be dropped if the
+// client cannot receive them right now: because it is slow to read, or because its
+// long poll is not open.
+func (s *Socket) Volatile() Unicast { return Unicast{s: s}.Volatile() }
+
+// Compress returns an emitter to the client whose events may, or may not, be
+// compressed.
+func (s *Socket) Compress(on bool) Unicast { return Unicast{s: s}.Compress(on) }
+
+// Unicast emits to one client in a certain way. It is an immutable value that may
+// be kept and shared.
+type Unicast struct {
+	s    *Socket
+	opts engine.SendOption
+}
+
+// Volatile lets the events be dropped; see [Socket.Volatile].
+func (u Unicast) Volatile() Unicast {
+	u.opts |= engine.Volatile
+	return u
+}
+
+// Compress tells whether the events may be compressed. The default is true,
+// where the transport compresses at all.
+func (u Unicast) Compress(on bool) Unicast {
+	u.opts &^= engine.NoCompress
+	if !on {
+		u.opts |= engine.NoCompress
+	}
+	return u
+}
+
+// Emit emits an event to the client; see [Socket.Emit].
+func (u Unicast) Emit(event string, args ...any) error { return u.s.emit(u.opts, event, args) }
+
+// EmitWithAck emits an event to the client and returns its answer; see
+// [Socket.EmitWithAck].
+func (u Unicast) EmitWithAck(ctx context.Context, event string, args ...any) (Args, error) {
+	return u.s.emitWithAck(ctx, u.opts, event, args)
+}
+
+func (s *Socket) emit(o engine.SendOption, event string, args []any) error {
+	p, err := s.nsp.packet(event, args)
+	if err != nil {
+		return err
+	}
+	return s.send(p, o, event)
+}
+
+// send sends an event of this server's to the client.
+func (s *Socket) send(p *adapter.Packet, o engine.SendOption, event string) error {
+	s.nsp.observeOutgoing(event, p)
+	s.mu.Lock()
+	closed := s.state == stateClosed
+	s.mu.Unlock()
+	if closed {
+		return ErrDisconnected
+	}
+	for _, ob := range s.nsp.server.observe.emit {
+		ob.ObserveEmit(s.nsp, event, len(p.Data), 1)
+	}
+	return s.conn.send(p, o)
+}
+
+func (s *Socket) emitWithAck(ctx context.Context, o engine.SendOption, event string, args []any) (Args, error) {
+	p, err := s.nsp.packet(event, args)
+	if err != nil {
+		return Args{}, err
+	}
+	answers := make(chan adapter.Reply, 1)
+	p.ID, p.HasID = s.nsp.ackIDs.Add(1)-1, true
+	err = s.awaitAck(p.ID, func(r adapter.Reply, ok bool) {
+		if ok {
+			answers <- r
+		}
+		close(answers)
+	})
+	if err != nil {
+		return Args{}, err
+	}
+	defer s.forgetAck(p.ID)
+	if err := s.send(p, o, event); err != nil {
+		return Args{}, err
+	}
+	select {
+	case r, ok := <-answers:
+		if !ok {
+			return Args{}, ErrDisconnected
+		}
+		return replyArgs(s.nsp.server.coder, r)
+	case <-ctx.Done():
+		return Args{}, &AckTimeoutError{Event: event, Err: ctx.Err()}
+	}
+}
+
+// ackFunc gets the answer to one event; false means that there will be none.
+type ackFunc func(r adapter.Reply, ok bool)
+
+// awaitAck registers fn to be called exactly once, unless forgetAck comes first.
+func (s *Socket) awaitAck(id uint64, fn ackFunc) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.state == stateClosed {
+		return ErrDisconnected
+	}
+	if len(s.acks) >= s.nsp.server.opts.MaxPendingAcks {
+		return ErrTooManyAcks
+	}
+	if s.acks == nil {
+		s.acks = make(map[uint64]ackFunc)
+	}
+	s.acks[id] = fn
+	return nil
+}
+
+func (s *Socket) forgetAck(id uint64) {
+	s.takeAck(id)
+}
+
+func (s *Socket) takeAck(id uint64) ackFunc {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	fn := s.acks[id]
+	delete(s.acks, id)
+	if len(s.acks) == 0 {
+		s.acks = nil
+	}
+	return fn
+}
+
+// receiveAck handles an acknowledgement on the reader, never behind a handler, so
+// that a handler may wait for one. Unknown and late ones are ignored.
+func (s *Socket) receiveAck(p *adapter.Packet) {
+	if fn := s.takeAck(p.ID); fn != nil {
+		fn(adapter.Reply{Data: bytes.Clone(p.Data), Attachments: p.Attachments}, true)
+	}
+}
+
+// sendAck answers an event of the client's.
+func (s *Socket) sendAck(id uint64, args []any) error {
+	data, attachments, err := s.nsp.server.coder.AppendAck(nil, args...)
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	closed := s.state == stateClosed
+	s.mu.Unlock()
+	if closed {
+		return ErrDisconnected
+	}
+	return s.conn.send(&adapter.Packet{
+		Type: adapter.Ack, Namespace: s.nsp.name, ID: id, HasID: true, Data: data, Attachments: attachments,
+	}, 0)
+}

@@ -1,0 +1,147 @@
+package engine
+
+import (
+	"errors"
+	"io"
+	"os"
+
+	"github.com/gobwas/ws"
+	"github.com/tandem-go/tandem/socketio/internal/wsframe"
+)
+
+// ending describes how a session ends.
+type ending struct {
+	reason Reason
+	err    error
+	code   ws.StatusCode // of the WebSocket close frame; 0 sends an empty one
+	gone   bool          // nothing can be sent any more
+	noop   bool          // a pending poll is told nothing: the client closed
+}
+
+// endingOfRead classifies what ended the reading of a WebSocket.
+func endingOfRead(err error) ending {
+	if ce, ok := errors.AsType[*wsframe.CloseError](err); ok {
+		return ending{reason: TransportError, err: err, code: ce.Code}
+	}
+	if errors.Is(err, io.EOF) {
+		err = nil
+	}
+	return ending{reason: TransportClose, err: err, gone: true}
+}
+
+// endingOfWrite classifies what ended the slow path.
+func endingOfWrite(err error) ending {
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return ending{reason: SlowConsumer, err: err, gone: true}
+	}
+	return ending{reason: TransportError, err: err, gone: true}
+}
+
+// Close ends the session once the frames sent before have been written, or when
+// that takes too long: Options.WriteTimeout for WebSocket, and for polling 30 s
+// without a poll to take them. Nothing more is sent or received. It does not
+// wait. Only the first call counts; its reason is passed to Receiver.OnClose.
+func (s *Session) Close(reason Reason) {
+	s.mu.Lock()
+	if s.State() != StateOpen {
+		s.mu.Unlock()
+		return
+	}
+	s.state.Store(uint32(StateClosing))
+	s.reason = reason
+	timeout := s.srv.timers.pollingClose
+	if s.conn != nil {
+		timeout = s.srv.timers.write
+	}
+	timeout.Arm(&s.heartbeat)
+	s.mu.Unlock()
+	// Frames may still be on their way to the queue: the end goes behind them.
+	s.srv.pool.Send(int(s.shard), (*sink)(s), nil, seal)
+}
+
+// Discard ends the session at once. Frames that have not been written are
+// dropped. The receiver is told on another goroutine.
+func (s *Session) Discard(reason Reason) {
+	s.end(ending{reason: reason})
+}
+
+// end ends the session, once; later calls do nothing. It never blocks. The
+// receiver is told by the goroutine that reads the connection, or by one of its
+// own if there is no connection.
+func (s *Session) end(e ending) {
+	s.mu.Lock()
+	if s.State() == StateClosed {
+		s.mu.Unlock()
+		return
+	}
+	if s.State() == StateClosing { // Close has said why
+		e.reason, e.err = s.reason, nil
+	}
+	s.state.Store(uint32(StateClosed))
+	s.reason, s.err = e.reason, e.err
+	s.srv.freeQueue(s.takeQueue())
+	if s.done != nil {
+		close(s.done)
+	}
+	s.heartbeat.Disarm()
+	try, conn := s.upgrade, s.conn
+	s.upgrade = nil
+	if s.poll != nil {
+		s.poll.finish(s.srv, e.noop)
+	}
+	farewell := nothing
+	if conn != nil {
+		farewell = s.chooseFarewell(e)
+	}
+	s.mu.Unlock()
+
+	s.srv.unregister(s)
+	if try != nil {
+		try.cancel()
+	}
+	switch farewell {
+	case cut:
+		_ = conn.conn.Close()
+	case hangUp:
+		conn.hangUp()
+	case hangUpAside:
+		go func() {
+			defer s.srv.tasks.Done()
+			conn.hangUp()
+		}()
+	}
+	if conn == nil {
+		go s.notify()
+	}
+}
+
+// farewell is what becomes of the WebSocket of an ended session.
+type farewell int
+
+const (
+	nothing     farewell = iota // its writer will see to it
+	cut                         // closed without a word
+	hangUp                      // closed with a close frame, which does not block
+	hangUpAside                 // the same on a goroutine, because it may block
+)
+
+// chooseFarewell decides how the connection is closed, and takes its output
+// over if nobody owns it. mu is held.
+func (s *Session) chooseFarewell(e ending) farewell {
+	c := s.conn
+	c.code = e.code
+	switch {
+	case e.gone || s.blocked:
+		return cut
+	case s.writing:
+		c.lingers = c.halfCloses()
+		return nothing
+	}
+	s.writing = true
+	c.lingers = c.halfCloses()
+	if c.raw != nil {
+		return hangUp
+	}
+	s.srv.tasks.Add(1)
+	return hangUpAside
+}

@@ -1,0 +1,148 @@
+package engine
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"net/http"
+	"time"
+	"unicode/utf8"
+
+	"github.com/tandem-go/tandem/socketio/internal/packet"
+)
+
+// maxIdleBody is the size up to which the buffer of a request body is pooled.
+const maxIdleBody = 64 << 10
+
+// errTooLarge reports a body beyond Options.MaxPayload.
+var errTooLarge = errors.New("the request body is too large")
+
+// serveData delivers the packets of a data request.
+func (s *Session) serveData(w http.ResponseWriter, r *http.Request) {
+	poll := s.beginData(w)
+	if poll == nil {
+		w.WriteHeader(http.StatusBadRequest)
+		return
+	}
+	defer s.endData(poll)
+	if r.Header.Get("Content-Type") == "application/octet-stream" {
+		s.end(ending{reason: TransportError, err: ErrInvalidContent})
+		w.WriteHeader(http.StatusBadRequest)
+		return
+	}
+	buf := s.srv.newBody()
+	defer s.srv.freeBody(buf)
+	switch err := s.readBody(buf, r); {
+	case errors.Is(err, errTooLarge):
+		// The session lives on, as with the reference server.
+		w.WriteHeader(http.StatusRequestEntityTooLarge)
+		return
+	case err != nil:
+		s.end(ending{reason: TransportError, err: ErrDataAborted})
+		w.Header().Set("Connection", "close")
+		w.WriteHeader(http.StatusBadRequest)
+		return
+	}
+	if !s.deliverPayload(buf.Bytes()) {
+		w.WriteHeader(http.StatusBadRequest)
+		return
+	}
+	// text/html, or some browsers offer the answer as a download.
+	s.srv.setHeaders(w.Header(), r, "text/html", false)
+	w.Header().Set("Content-Length", "2")
+	_, _ = io.WriteString(w, "ok")
+}
+
+// beginData claims the session for a data request. It returns nil if there is
+// another one already, which ends the session, or if it has ended.
+func (s *Session) beginData(w http.ResponseWriter) *pollState {
+	s.mu.Lock()
+	poll := s.poll
+	switch {
+	case poll == nil || s.State() == StateClosed:
+		s.mu.Unlock()
+		return nil
+	case poll.post != nil:
+		s.mu.Unlock()
+		s.end(ending{reason: TransportError, err: ErrDataOverlap})
+		return nil
+	}
+	poll.post = http.NewResponseController(w)
+	s.mu.Unlock()
+	return poll
+}
+
+// endData lets the next data request in.
+func (s *Session) endData(poll *pollState) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	poll.post = nil
+}
+
+// interrupt stops the reading of a request body.
+func interrupt(rc *http.ResponseController) {
+	// Where that is not supported, the request ends with its connection.
+	_ = rc.SetReadDeadline(time.Unix(1, 0))
+}
+
+// readBody reads a request body, counting while it arrives.
+func (s *Session) readBody(buf *bytes.Buffer, r *http.Request) error {
+	limit := s.srv.opts.MaxPayload
+	if r.ContentLength > limit {
+		return errTooLarge
+	}
+	n, err := buf.ReadFrom(io.LimitReader(r.Body, limit+1))
+	if err != nil {
+		return err
+	}
+	if n > limit {
+		return errTooLarge
+	}
+	return nil
+}
+
+// deliverPayload delivers the packets of a body up to the first bad one. It
+// reports whether there was none.
+func (s *Session) deliverPayload(body []byte) bool {
+	if !utf8.Valid(body) {
+		body = bytes.ToValidUTF8(body, []byte("\uFFFD"))
+	}
+	for n, more := 0, true; more; n++ {
+		var text []byte
+		text, body, more = packet.Next(body)
+		if n >= s.srv.opts.MaxPackets {
+			s.end(ending{reason: TransportError, err: ErrTooManyPackets})
+			return false
+		}
+		p, err := packet.Decode(text)
+		if err != nil {
+			s.end(ending{reason: ParseError, err: err})
+			return false
+		}
+		s.receive(p)
+		switch p.Type {
+		case packet.Close:
+			return true
+		case packet.Ping: // it has ended the session
+			return false
+		}
+	}
+	return true
+}
+
+// newBody takes an empty buffer for a request body out of the pool.
+func (srv *Server) newBody() *bytes.Buffer {
+	if b, ok := srv.bodies.Get().(*bytes.Buffer); ok {
+		return b
+	}
+	return new(bytes.Buffer)
+}
+
+// freeBody returns a buffer to the pool.
+func (srv *Server) freeBody(b *bytes.Buffer) {
+	if b.Cap() > maxIdleBody {
+		return
+	}
+	b.Reset()
+	srv.bodies.Put(b)
+}

@@ -1,0 +1,100 @@
+package engine
+
+import (
+	"github.com/tandem-go/tandem/socketio/internal/wheel"
+)
+
+// timers are the durations that sessions wait for.
+type timers struct {
+	pingInterval *wheel.Class
+	pingTimeout  *wheel.Class
+	upgrade      *wheel.Class
+	noop         *wheel.Class
+	write        *wheel.Class
+	pollingClose *wheel.Class
+}
+
+// newTimers returns the classes for the server's options.
+func newTimers(w *wheel.Wheel, o *Options) timers {
+	return timers{
+		pingInterval: w.Class(o.PingInterval),
+		pingTimeout:  w.Class(o.PingTimeout),
+		upgrade:      w.Class(o.UpgradeTimeout),
+		noop:         w.Class(noopInterval),
+		write:        w.Class(o.WriteTimeout),
+		pollingClose: w.Class(pollingCloseTimeout),
+	}
+}
+
+// heartbeat is the face of a session that the wheel sees. The one entry is armed
+// all the time, for whatever the session waits for: the time of the next ping,
+// the answer to the last one, or the end of closing. It belongs to the session
+// and not to a transport, so an upgrade does not touch it.
+type heartbeat Session
+
+// Expire sends the next ping, or ends a session that has waited long enough.
+func (h *heartbeat) Expire(*wheel.Entry) {
+	s := (*Session)(h)
+	switch s.State() {
+	case StateClosing:
+		s.end(ending{gone: true})
+	case StateOpen:
+		switch {
+		case !s.awaiting.Load():
+			s.ping()
+		case s.delivering():
+			// The answer may be waiting behind the message that the receiver
+			// is busy with.
+			s.arm(s.srv.timers.pingTimeout)
+		default:
+			s.end(ending{reason: PingTimeout})
+		}
+	}
+}
+
+// ping sends a ping and waits for the answer.
+func (s *Session) ping() {
+	s.mu.Lock()
+	s.refreshed = false
+	s.awaiting.Store(true)
+	s.mu.Unlock()
+	s.arm(s.srv.timers.pingTimeout)
+	s.Send(s.srv.frames.ping, 0)
+}
+
+// onPong waits for the time of the next ping. An answer that was not asked for
+// only moves that time, as there is one timer for both.
+func (s *Session) onPong() {
+	s.awaiting.Store(false)
+	s.arm(s.srv.timers.pingInterval)
+}
+
+// refreshDeadline extends the deadline of the current ping, once: the client has
+// sent something else, so it is alive, if slow.
+func (s *Session) refreshDeadline() {
+	s.mu.Lock()
+	first := !s.refreshed
+	s.refreshed = true
+	s.mu.Unlock()
+	if first {
+		s.arm(s.srv.timers.pingTimeout)
+	}
+}
+
+// arm sets the session's timer unless the session is closing.
+func (s *Session) arm(c *wheel.Class) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.State() == StateOpen {
+		c.Arm(&s.heartbeat)
+	}
+}
+
+// delivering reports whether the receiver is running.
+func (s *Session) delivering() bool {
+	if s.recvMu.TryLock() {
+		s.recvMu.Unlock()
+		return false
+	}
+	return true
+}

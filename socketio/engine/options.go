@@ -1,0 +1,139 @@
+package engine
+
+import (
+	"log/slog"
+	"net/http"
+	"slices"
+	"time"
+)
+
+// The names of the transports.
+const (
+	Polling   = "polling"
+	WebSocket = "websocket"
+)
+
+// Options configures a [Server]. The zero value means the defaults of the
+// reference server, with bounds where it has none.
+type Options struct {
+	// Path is the end that request paths must have, "/socket.io/" for example;
+	// other requests are answered with 404. "/" and the empty path are always
+	// served, so that the server works behind http.StripPrefix. The default,
+	// "", serves every path.
+	Path string
+
+	// PingInterval is the time from one answered ping to the next. The default
+	// is 25 s.
+	PingInterval time.Duration
+	// PingTimeout is how long the answer to a ping may take. The default is
+	// 20 s.
+	PingTimeout time.Duration
+	// UpgradeTimeout is how long a client may take to change from polling to
+	// WebSocket once it has begun. The default is 10 s.
+	UpgradeTimeout time.Duration
+
+	// MaxPayload is the largest request body and the largest WebSocket message
+	// in bytes. The default is 1,000,000.
+	MaxPayload int64
+	// MaxPackets is the largest number of packets in one request body. The
+	// default is 16,384.
+	MaxPackets int
+	// MaxFragments is the largest number of fragments of one WebSocket message.
+	// The default is 16,384.
+	MaxFragments int
+	// MaxQueueBytes bounds the messages that wait for a session that cannot
+	// take them: a client that does not read, or does not poll. The message at
+	// the head of the queue, of any size, is not counted. Beyond the bound,
+	// volatile messages are dropped and otherwise the session is closed with
+	// [SlowConsumer]. The default is 1 MiB.
+	MaxQueueBytes int
+	// MaxSessions is the largest number of sessions. Handshakes beyond it are
+	// answered with 503. The default, 0, means no limit.
+	MaxSessions int
+	// WriteTimeout is how long one write to a client that does not read fast
+	// enough may take, and how long Session.Close waits for queued messages.
+	// The default is 10 s.
+	WriteTimeout time.Duration
+
+	// Transports lists the transports that are offered, [Polling] and
+	// [WebSocket] by default.
+	Transports []string
+	// DisableUpgrades tells polling clients not to try WebSocket.
+	DisableUpgrades bool
+
+	// AllowRequest decides on each handshake; requests that belong to a session
+	// are not asked for again. The client is refused if it returns an error: with
+	// the message of a [*RefusedError], and with "Forbidden" otherwise.
+	AllowRequest func(r *http.Request) error
+	// CORS lets pages of other origins in. If nil, the default, no CORS headers
+	// are sent and the origin is not checked.
+	CORS *CORS
+	// Cookie, if not nil, is sent with the first answer of a session, with the
+	// session's id as its value.
+	Cookie *http.Cookie
+	// Header, if not nil, may change the headers of each successful answer.
+	// initial tells the first answer of a session.
+	Header func(h http.Header, r *http.Request, initial bool)
+	// CompressionThreshold is the size in bytes from which on answers to polls
+	// are compressed, if the client allows it. The default is 1024; a negative
+	// value disables compression.
+	CompressionThreshold int
+
+	// NewID makes the id of a session. It must be unguessable and unique. The
+	// default has 120 random bits in 20 characters of URL-safe base64.
+	NewID func(r *http.Request) (string, error)
+	// OnRefused, if not nil, is told of each request that is refused.
+	OnRefused func(r *http.Request, e *RequestError)
+	// Logger gets panics of receivers. The default is slog.Default.
+	Logger *slog.Logger
+}
+
+// Timing and limits that are not worth an option.
+const (
+	// pollingCloseTimeout is how long a closing session waits for the poll that
+	// takes its last messages.
+	pollingCloseTimeout = 30 * time.Second
+	// noopInterval is how often a poll is answered during an upgrade so that
+	// the client can stop polling.
+	noopInterval = 100 * time.Millisecond
+	// lingerTimeout is how long a closed connection is read on, so that the
+	// peer gets what was sent before.
+	lingerTimeout = 2 * time.Second
+)
+
+// withDefaults returns a copy with the defaults filled in.
+func (o *Options) withDefaults() Options {
+	var opts Options
+	if o != nil {
+		opts = *o
+	}
+	setDefault(&opts.PingInterval, 25*time.Second)
+	setDefault(&opts.PingTimeout, 20*time.Second)
+	setDefault(&opts.UpgradeTimeout, 10*time.Second)
+	setDefault(&opts.MaxPayload, 1_000_000)
+	setDefault(&opts.MaxPackets, 16_384)
+	setDefault(&opts.MaxFragments, 16_384)
+	setDefault(&opts.MaxQueueBytes, 1<<20)
+	setDefault(&opts.WriteTimeout, 10*time.Second)
+	if opts.CompressionThreshold == 0 {
+		opts.CompressionThreshold = 1024
+	}
+	if len(opts.Transports) == 0 {
+		opts.Transports = []string{Polling, WebSocket}
+	}
+	opts.Transports = slices.Clone(opts.Transports)
+	if opts.NewID == nil {
+		opts.NewID = func(*http.Request) (string, error) { return randomID(), nil }
+	}
+	if opts.Logger == nil {
+		opts.Logger = slog.Default()
+	}
+	return opts
+}
+
+// setDefault replaces a value that is not positive.
+func setDefault[T int | int64 | time.Duration](v *T, def T) {
+	if *v <= 0 {
+		*v = def
+	}
+}

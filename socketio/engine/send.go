@@ -1,0 +1,144 @@
+package engine
+
+import (
+	"github.com/tandem-go/tandem/socketio/internal/flush"
+	"github.com/tandem-go/tandem/socketio/internal/packet"
+)
+
+// seal is a flag beside the SendOption bits: it ends the queue, in order behind
+// all frames that were sent before.
+const seal uint8 = 1 << 7
+
+// queue holds the frames that wait for a session. It comes from a pool; a
+// session on which nothing happens has none.
+type queue struct {
+	frames   []*packet.Frame
+	compress bool // not all frames were sent with NoCompress
+}
+
+// maxIdleQueue is the number of frames up to which an empty queue is pooled.
+const maxIdleQueue = 256
+
+// newQueue takes an empty queue out of the pool.
+func (srv *Server) newQueue() *queue {
+	if q, ok := srv.queues.Get().(*queue); ok {
+		return q
+	}
+	return &queue{frames: make([]*packet.Frame, 0, 4)}
+}
+
+// freeQueue returns a queue to the pool. q may be nil.
+func (srv *Server) freeQueue(q *queue) {
+	if q == nil || cap(q.frames) > maxIdleQueue {
+		return
+	}
+	clear(q.frames)
+	q.frames, q.compress = q.frames[:0], false
+	srv.queues.Put(q)
+}
+
+// Send queues a frame and, unless other frames are on their way, writes it at
+// once. It never waits for the client. On a session that is not open the frame
+// is dropped silently.
+func (s *Session) Send(f *Frame, o SendOption) {
+	if s.State() == StateOpen {
+		s.srv.pool.SendOne(int(s.shard), (*sink)(s), f, uint8(o))
+	}
+}
+
+// SendAll sends several frames without another one in between. With [Volatile]
+// either all or none are sent.
+func (s *Session) SendAll(frames []*Frame, o SendOption) {
+	if len(frames) > 0 && s.State() == StateOpen {
+		s.srv.pool.Send(int(s.shard), (*sink)(s), frames, uint8(o))
+	}
+}
+
+// Writable reports whether a volatile frame would be sent now: the session is
+// open, and the client takes what it is sent. It does not while earlier frames
+// wait for the network, while no poll is pending, and during an upgrade.
+func (s *Session) Writable() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.State() == StateOpen && s.ready()
+}
+
+// ready is Writable without the state. mu is held.
+func (s *Session) ready() bool {
+	if s.conn != nil {
+		return !s.blocked
+	}
+	return s.poll != nil && s.poll.get != nil && s.upgrade == nil
+}
+
+// enqueue appends frames to the queue. It reports whether the session has to be
+// flushed and nobody is about to do that.
+func (s *Session) enqueue(frames []*packet.Frame, flags uint8) bool {
+	s.mu.Lock()
+	if s.sealed || s.State() == StateClosed {
+		s.mu.Unlock()
+		return false
+	}
+	if flags&seal != 0 {
+		s.sealed = true
+	} else if !s.push(frames, SendOption(flags)) {
+		s.mu.Unlock()
+		if SendOption(flags)&Volatile == 0 {
+			s.end(ending{reason: SlowConsumer, err: ErrQueueFull})
+		}
+		return false
+	}
+	// Whoever is writing looks at the queue again before giving up the output.
+	due := !s.touched && !s.writing
+	s.touched = s.touched || due
+	s.mu.Unlock()
+	return due
+}
+
+// push appends frames to the queue unless there is no room for them, or they
+// are volatile and the session is not writable. mu is held.
+func (s *Session) push(frames []*packet.Frame, o SendOption) bool {
+	ready := s.ready()
+	if !ready && o&Volatile != 0 {
+		return false
+	}
+	if s.queue == nil {
+		s.queue = s.srv.newQueue()
+	} else if !ready {
+		n := s.behind
+		for _, f := range frames {
+			n += f.Len()
+		}
+		if n > s.srv.opts.MaxQueueBytes {
+			return false
+		}
+		s.behind = n
+	}
+	s.queue.frames = append(s.queue.frames, frames...)
+	if o&NoCompress == 0 {
+		s.queue.compress = true
+	}
+	return true
+}
+
+// takeQueue removes and returns the queue; nil if it is empty. mu is held.
+func (s *Session) takeQueue() *queue {
+	q := s.queue
+	s.queue, s.behind = nil, 0
+	return q
+}
+
+// flush sends what is queued, by the current transport, without blocking.
+func (s *Session) flush(sc *flush.Scratch) {
+	s.mu.Lock()
+	s.touched = false
+	switch {
+	case s.State() == StateClosed || s.writing:
+		s.mu.Unlock()
+	case s.conn == nil:
+		s.answerPoll()
+	default:
+		s.writing = true
+		s.write(sc)
+	}
+}

@@ -1,0 +1,218 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"net/http"
+	"runtime"
+	"strings"
+	"sync"
+
+	"github.com/tandem-go/tandem/socketio/internal/flush"
+	"github.com/tandem-go/tandem/socketio/internal/packet"
+	"github.com/tandem-go/tandem/socketio/internal/wheel"
+	"github.com/tandem-go/tandem/socketio/internal/wsframe"
+)
+
+// Server is an Engine.IO server: an http.Handler that opens sessions and
+// carries their traffic. It works behind any middleware whose ResponseWriter
+// has an Unwrap method, and never owns the http.Server: see [Server.Shutdown].
+type Server struct {
+	opts   Options
+	accept Accept
+	limits wsframe.Limits
+	pool   *flush.Pool[*sink]
+	wheel  *wheel.Wheel
+	timers timers
+	frames struct{ ping, pongProbe, close, noop *packet.Frame }
+
+	queues  sync.Pool // of *queue
+	batches sync.Pool // of *Batch
+	buffers sync.Pool // of *readBuffer
+	bodies  sync.Pool // of *bytes.Buffer
+	gzips   sync.Pool // of *gzip.Writer
+	zlibs   sync.Pool // of *zlib.Writer
+
+	mu       sync.RWMutex
+	sessions map[string]*Session
+	draining bool
+
+	// tasks counts the sessions whose receiver has not been told of their end,
+	// and the goroutines that belong to connections. A session counts until all
+	// goroutines that it may start have been counted, so the counter does not
+	// rise from zero once no session can be opened any more.
+	tasks   sync.WaitGroup
+	stop    sync.Once
+	stopped chan struct{}
+}
+
+// NewServer returns a server that asks accept for the receiver of each new
+// session. opts may be nil. No goroutine is started before the first session.
+func NewServer(accept Accept, opts *Options) *Server {
+	srv := &Server{
+		opts:     opts.withDefaults(),
+		accept:   accept,
+		pool:     flush.NewPool[*sink](runtime.GOMAXPROCS(0)),
+		wheel:    wheel.New(),
+		sessions: make(map[string]*Session),
+		stopped:  make(chan struct{}),
+	}
+	srv.limits = wsframe.Limits{MaxMessage: srv.opts.MaxPayload, MaxFragments: srv.opts.MaxFragments}
+	srv.timers = newTimers(srv.wheel, &srv.opts)
+	srv.frames.ping = packet.Text(packet.Ping, "")
+	srv.frames.pongProbe = packet.Text(packet.Pong, "probe")
+	srv.frames.close = packet.Text(packet.Close, "")
+	srv.frames.noop = packet.Text(packet.Noop, "")
+	return srv
+}
+
+// ServeHTTP serves one request of a client.
+func (srv *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if !srv.serves(r.URL.Path) {
+		http.NotFound(w, r)
+		return
+	}
+	a := srv.admit(w, r)
+	switch {
+	case a.preflight:
+		srv.opts.CORS.preflight(w, r)
+	case a.refused != nil:
+		srv.refuse(w, r, a.upgrade, a.refused)
+	case a.upgrade:
+		srv.serveWebSocket(w, r, a)
+	case a.session != nil:
+		a.session.servePolling(w, r)
+	default:
+		srv.openPolling(w, r)
+	}
+}
+
+// serves reports whether a request path is the server's.
+func (srv *Server) serves(path string) bool {
+	return srv.opts.Path == "" || path == "" || path == "/" || strings.HasSuffix(path, srv.opts.Path)
+}
+
+// Len returns the number of open sessions.
+func (srv *Server) Len() int {
+	srv.mu.RLock()
+	defer srv.mu.RUnlock()
+	return len(srv.sessions)
+}
+
+// Sessions returns the sessions that are open when the iteration begins.
+func (srv *Server) Sessions() iter.Seq[*Session] {
+	return func(yield func(*Session) bool) {
+		srv.mu.RLock()
+		all := make([]*Session, 0, len(srv.sessions))
+		for _, s := range srv.sessions {
+			all = append(all, s)
+		}
+		srv.mu.RUnlock()
+		for _, s := range all {
+			if !yield(s) {
+				return
+			}
+		}
+	}
+}
+
+// Wheel returns the wheel that runs the server's timeouts, for package socketio.
+func (srv *Server) Wheel() *wheel.Wheel { return srv.wheel }
+
+// session returns a session by its id; nil if there is none.
+func (srv *Server) session(id string) *Session {
+	srv.mu.RLock()
+	defer srv.mu.RUnlock()
+	return srv.sessions[id]
+}
+
+// Errors of register, and thereby of a handshake.
+var (
+	errDraining    = errors.New("the server is shutting down")
+	errTooMany     = errors.New("the server has as many sessions as it may")
+	errDuplicateID = errors.New("the id of the new session is taken")
+)
+
+// full reports why no session can be opened; nil if one can. mu is held.
+func (srv *Server) full() error {
+	switch {
+	case srv.draining:
+		return errDraining
+	case srv.opts.MaxSessions > 0 && len(srv.sessions) >= srv.opts.MaxSessions:
+		return errTooMany
+	}
+	return nil
+}
+
+// register makes a session known.
+func (srv *Server) register(s *Session) error {
+	srv.mu.Lock()
+	defer srv.mu.Unlock()
+	if err := srv.full(); err != nil {
+		return err
+	}
+	if _, taken := srv.sessions[s.id]; taken {
+		return errDuplicateID
+	}
+	srv.tasks.Add(1)
+	srv.sessions[s.id] = s
+	srv.pool.Start()
+	return nil
+}
+
+// unregister forgets a session.
+func (srv *Server) unregister(s *Session) {
+	srv.mu.Lock()
+	defer srv.mu.Unlock()
+	delete(srv.sessions, s.id)
+}
+
+// StopAccepting makes the server refuse new sessions with status 503. The
+// existing ones live on.
+func (srv *Server) StopAccepting() {
+	srv.mu.Lock()
+	defer srv.mu.Unlock()
+	srv.draining = true
+}
+
+// Draining reports whether new sessions are refused, because of StopAccepting or
+// Shutdown.
+func (srv *Server) Draining() bool {
+	srv.mu.RLock()
+	defer srv.mu.RUnlock()
+	return srv.draining
+}
+
+// Shutdown ends the server: it refuses new sessions, closes all others with
+// [ServerShutdown] once their queued frames have been sent, and waits for their
+// receivers to be told and for every goroutine of the server to end. When ctx
+// ends first, it gives up waiting for the clients, drops what is queued, and
+// returns the context's error; the goroutines then end as soon as the receivers
+// return. It must not be called from a receiver.
+//
+// Like the Shutdown of http.Server, which does not touch WebSockets, it concerns
+// its own part only: call both.
+func (srv *Server) Shutdown(ctx context.Context) error {
+	srv.StopAccepting()
+	for s := range srv.Sessions() {
+		s.Close(ServerShutdown)
+	}
+	srv.stop.Do(func() {
+		go func() {
+			srv.tasks.Wait()
+			srv.wheel.Close()
+			srv.pool.Close()
+			close(srv.stopped)
+		}()
+	})
+	select {
+	case <-srv.stopped:
+		return nil
+	case <-ctx.Done():
+		for s := range srv.Sessions() {
+			s.Discard(ServerShutdown)
+		}
+		return context.Cause(ctx)
+	}
+}

@@ -1,0 +1,47 @@
+package engine
+
+// source is what a connection is read from. It is the only part of reading that
+// knows how a goroutine waits for input: another one could be driven by a
+// poller and have no goroutine at all while it waits.
+type source interface {
+	// next waits for input. The bytes are valid until release, which must be
+	// called if there are any. There may be bytes as well as an error.
+	next() ([]byte, error)
+	release()
+}
+
+// readBuffer is what an active connection reads into. Idle ones have none.
+type readBuffer [16 << 10]byte
+
+// plainBuffer is the size of the buffers that connections keep which cannot wait
+// without one.
+const plainBuffer = 4 << 10
+
+// newBuffer takes a buffer out of the pool.
+func (srv *Server) newBuffer() *readBuffer {
+	if b, ok := srv.buffers.Get().(*readBuffer); ok {
+		return b
+	}
+	return new(readBuffer)
+}
+
+// source returns the source of the connection.
+func (c *wsConn) source() source {
+	if c.raw != nil {
+		return newRawSource(c)
+	}
+	return &plainSource{c: c, buf: make([]byte, plainBuffer)}
+}
+
+// plainSource reads with blocking calls.
+type plainSource struct {
+	c   *wsConn
+	buf []byte
+}
+
+func (p *plainSource) next() ([]byte, error) {
+	n, err := p.c.conn.Read(p.buf)
+	return p.buf[:n], err
+}
+
+func (p *plainSource) release() {}

@@ -1,0 +1,63 @@
+//go:build unix
+
+package engine
+
+import (
+	"errors"
+	"io"
+	"syscall"
+)
+
+// rawSource reads a socket without holding a buffer while it waits.
+type rawSource struct {
+	c   *wsConn
+	buf *readBuffer
+	n   int
+	err error
+	fn  func(fd uintptr) bool
+}
+
+// newRawSource returns the source of a connection that can be read raw.
+func newRawSource(c *wsConn) source {
+	r := &rawSource{c: c}
+	r.fn = r.read
+	return r
+}
+
+func (r *rawSource) next() ([]byte, error) {
+	if err := r.c.raw.Read(r.fn); err != nil {
+		return nil, err
+	}
+	switch {
+	case r.err != nil:
+		r.release()
+		return nil, r.err
+	case r.n == 0:
+		r.release()
+		return nil, io.EOF
+	}
+	return r.buf[:r.n], nil
+}
+
+// read reads once. If there is nothing to read it gives the buffer back and
+// reports false: the caller then waits for input and tries again.
+func (r *rawSource) read(fd uintptr) bool {
+	buf := r.c.srv.newBuffer()
+	for {
+		r.n, r.err = syscall.Read(int(fd), buf[:])
+		if !errors.Is(r.err, syscall.EINTR) {
+			break
+		}
+	}
+	if errors.Is(r.err, syscall.EAGAIN) {
+		r.c.srv.buffers.Put(buf)
+		return false
+	}
+	r.buf = buf
+	return true
+}
+
+func (r *rawSource) release() {
+	r.c.srv.buffers.Put(r.buf)
+	r.buf = nil
+}

@@ -1,0 +1,215 @@
+package engine
+
+import (
+	"bytes"
+	"crypto/sha1" //nolint:gosec // The protocol of WebSocket prescribes it.
+	"encoding/base64"
+	"encoding/json"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/gobwas/ws"
+	"github.com/tandem-go/tandem/socketio/internal/packet"
+)
+
+// openData is what the client is told when a session opens:
+// https://socket.io/docs/v4/engine-io-protocol/#handshake
+type openData struct {
+	SID          string   `json:"sid"`
+	Upgrades     []string `json:"upgrades"`
+	PingInterval int64    `json:"pingInterval"`
+	PingTimeout  int64    `json:"pingTimeout"`
+	MaxPayload   int64    `json:"maxPayload"`
+}
+
+// openFrame returns the first packet of a session.
+func (srv *Server) openFrame(s *Session, upgrades ...string) *packet.Frame {
+	if upgrades == nil {
+		upgrades = []string{}
+	}
+	// A struct of strings and numbers can always be encoded.
+	data, _ := json.Marshal(openData{
+		SID:          s.id,
+		Upgrades:     upgrades,
+		PingInterval: srv.opts.PingInterval.Milliseconds(),
+		PingTimeout:  srv.opts.PingTimeout.Milliseconds(),
+		MaxPayload:   srv.opts.MaxPayload,
+	})
+	return packet.Text(packet.Open, string(data))
+}
+
+// serveWebSocket serves a request to change to WebSocket: a handshake, or the
+// upgrade of a session.
+func (srv *Server) serveWebSocket(w http.ResponseWriter, r *http.Request, a admission) {
+	if !checkWebSocket(w, r) {
+		return
+	}
+	if a.transport != WebSocket {
+		// The reference server does this too; there is nothing to talk about.
+		srv.turnAway(w, r)
+		return
+	}
+	if a.session != nil {
+		srv.upgradeSession(w, r, a.session)
+		return
+	}
+	srv.openWebSocket(w, r)
+}
+
+// checkWebSocket checks what RFC 6455 wants of the request, and answers one that
+// does not comply.
+func checkWebSocket(w http.ResponseWriter, r *http.Request) bool {
+	refuse := func(status int, text string) bool {
+		w.Header().Set("Connection", "close")
+		http.Error(w, text, status)
+		return false
+	}
+	key, err := base64.StdEncoding.DecodeString(r.Header.Get("Sec-Websocket-Key"))
+	switch v := r.Header.Get("Sec-Websocket-Version"); {
+	case r.Method != http.MethodGet:
+		return refuse(http.StatusMethodNotAllowed, "Invalid HTTP method")
+	case err != nil || len(key) != 16:
+		return refuse(http.StatusBadRequest, "Missing or invalid Sec-WebSocket-Key header")
+	case v != "13" && v != "8":
+		w.Header().Set("Sec-Websocket-Version", "13, 8")
+		return refuse(http.StatusBadRequest, "Missing or invalid Sec-WebSocket-Version header")
+	}
+	return true
+}
+
+// hijack takes the connection over. early is what the client has sent already
+// and net/http has read; net/http's buffers are not kept.
+func hijack(w http.ResponseWriter) (conn net.Conn, early []byte, err error) {
+	conn, rw, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		http.Error(w, "WebSocket is not supported here", http.StatusInternalServerError)
+		return nil, nil, err
+	}
+	// The deadlines of the http.Server are over.
+	if err := conn.SetDeadline(time.Time{}); err != nil {
+		_ = conn.Close()
+		return nil, nil, err
+	}
+	if n := rw.Reader.Buffered(); n > 0 {
+		early = make([]byte, n)
+		_, _ = io.ReadFull(rw.Reader, early)
+	}
+	return conn, early, nil
+}
+
+// switching returns the head of the answer that accepts a WebSocket.
+func (srv *Server) switching(w http.ResponseWriter, r *http.Request, s *Session, initial bool) []byte {
+	h := w.Header()
+	if initial {
+		srv.setCookie(h, s)
+	}
+	if srv.opts.Header != nil {
+		srv.opts.Header(h, r, initial)
+	}
+	var b bytes.Buffer
+	b.Grow(256)
+	b.WriteString("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ")
+	b.WriteString(acceptKey(r.Header.Get("Sec-Websocket-Key")))
+	b.WriteString("\r\n")
+	if p := firstProtocol(r); p != "" {
+		b.WriteString("Sec-WebSocket-Protocol: " + p + "\r\n")
+	}
+	if len(h) > 0 {
+		_ = h.WriteSubset(&b, map[string]bool{
+			"Upgrade": true, "Connection": true, "Content-Length": true, "Content-Type": true, "Transfer-Encoding": true,
+			"Sec-Websocket-Accept": true, "Sec-Websocket-Protocol": true, "Sec-Websocket-Extensions": true,
+		})
+	}
+	b.WriteString("\r\n")
+	return b.Bytes()
+}
+
+// acceptKey answers the client's key:
+// https://datatracker.ietf.org/doc/html/rfc6455#section-4.2.2
+func acceptKey(key string) string {
+	sum := sha1.Sum([]byte(key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11")) //nolint:gosec // See the import.
+	return base64.StdEncoding.EncodeToString(sum[:])
+}
+
+// firstProtocol returns the first subprotocol that the client offers, if it is a
+// token.
+func firstProtocol(r *http.Request) string {
+	first, _, _ := strings.Cut(r.Header.Get("Sec-Websocket-Protocol"), ",")
+	first = strings.Trim(first, " \t")
+	for i := range len(first) {
+		if c := first[i]; c <= ' ' || c >= 0x7f || strings.IndexByte(`()<>@,;:\"/[]?={}`, c) >= 0 {
+			return ""
+		}
+	}
+	return first
+}
+
+// openWebSocket opens a session on a WebSocket. It returns once the goroutine
+// of the connection has been started, so that net/http can free what it keeps
+// for a request.
+func (srv *Server) openWebSocket(w http.ResponseWriter, r *http.Request) {
+	var c *wsConn
+	s, refused := srv.open(r, func(s *Session) {
+		c = &wsConn{srv: srv, session: s}
+		// The output is owned until the answer has been written: what Accept
+		// sends waits in the queue.
+		s.conn, s.writing = c, true
+	})
+	if refused != nil {
+		srv.refuse(w, r, true, refused)
+		return
+	}
+	head := srv.switching(w, r, s, true)
+	conn, early, err := hijack(w)
+	if err != nil {
+		// Nobody has heard of the session, so nobody is told of its end.
+		s.end(ending{reason: TransportError, err: err})
+		srv.tasks.Done()
+		return
+	}
+	s.mu.Lock()
+	c.conn, c.raw = conn, rawConn(conn)
+	s.mu.Unlock()
+	srv.tasks.Add(1)
+	s.accept()
+	s.arm(srv.timers.pingInterval)
+	srv.answerHandshake(s, head)
+	go c.run(early)
+}
+
+// answerHandshake writes the head of the answer and the first packet together,
+// then whatever else is queued.
+func (srv *Server) answerHandshake(s *Session, head []byte) {
+	c := s.conn
+	if c.raw == nil {
+		// A fresh socket takes this much at once; who knows about the others.
+		_ = c.conn.SetWriteDeadline(time.Now().Add(srv.opts.WriteTimeout))
+	}
+	if _, err := c.conn.Write(append(head, srv.openFrame(s).WebSocket()...)); err != nil {
+		s.end(ending{reason: TransportError, err: err, gone: true})
+		return
+	}
+	sc := srv.pool.Borrow()
+	s.mu.Lock()
+	s.write(sc)
+	srv.pool.Return(sc)
+}
+
+// turnAway accepts a WebSocket only to close it, which is how the reference
+// server refuses one that it has no use for.
+func (srv *Server) turnAway(w http.ResponseWriter, r *http.Request) {
+	head := srv.switching(w, r, nil, false)
+	conn, _, err := hijack(w)
+	if err != nil {
+		return
+	}
+	c := &wsConn{srv: srv, session: &Session{srv: srv}, conn: conn, lingers: true}
+	_ = conn.SetWriteDeadline(time.Now().Add(srv.opts.WriteTimeout))
+	if _, err := conn.Write(append(head, packet.Control(ws.OpClose, nil).WebSocket()...)); err == nil {
+		c.linger()
+	}
+	_ = conn.Close()
+}

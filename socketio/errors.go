@@ -1,0 +1,128 @@
+package socketio
+
+import (
+	"context"
+	"errors"
+	"fmt"
+)
+
+var (
+	// ErrDisconnected is returned when a socket is not connected any more.
+	ErrDisconnected = errors.New("socketio: socket is disconnected")
+	// ErrReservedEvent is returned when an event is emitted or registered under a
+	// name that the protocol keeps for itself: connect, connect_error, disconnect,
+	// disconnecting, newListener, removeListener.
+	ErrReservedEvent = errors.New("socketio: reserved event name")
+	// ErrServerClosed is returned by operations on a server after Shutdown.
+	ErrServerClosed = errors.New("socketio: server is shut down")
+	// ErrNoArgument is wrapped by an [ArgError] for an argument that the other
+	// side did not send.
+	ErrNoArgument = errors.New("no such argument")
+	// ErrTooManyAcks is returned by EmitWithAck when the socket already waits for
+	// as many acknowledgements as [Options].MaxPendingAcks allows.
+	ErrTooManyAcks = errors.New("socketio: too many pending acknowledgements")
+	// ErrAlreadyAcked is returned by [Event.Ack] for an event that has been
+	// acknowledged already, or whose sender did not ask for it.
+	ErrAlreadyAcked = errors.New("socketio: event is already acknowledged, or needs no acknowledgement")
+)
+
+// internalError is what a client is told of an error that is not an [*Error].
+const internalError = "internal error"
+
+// Error is an error that is meant for the client. A [Guard] returns one to
+// refuse a connection: the client's connect_error event has its message and
+// data. A handler returns one to answer an event that asked for an
+// acknowledgement: the client gets {"error":{"message":…,"data":…}}. The client
+// is never told the text of any other error.
+type Error struct {
+	// Message is a short text for the client.
+	Message string `json:"message"`
+	// Data, if not nil, is anything else that the client should know. It must be
+	// encodable.
+	Data any `json:"data,omitempty"`
+}
+
+// Error returns the message.
+func (e *Error) Error() string { return e.Message }
+
+// ArgError reports an argument that does not fit the handler's type, or an
+// answer that does not fit the caller's.
+type ArgError struct {
+	// Event is the name of the event, empty for an answer.
+	Event string
+	// Index is the position of the argument, the first one being 0.
+	Index int
+	// Err says what is wrong: the codec's error or [ErrNoArgument].
+	Err error
+}
+
+// Error describes the argument and what is wrong with it.
+func (e *ArgError) Error() string {
+	if e.Event == "" {
+		return fmt.Sprintf("socketio: decode argument %d of the answer: %v", e.Index, e.Err)
+	}
+	return fmt.Sprintf("socketio: decode argument %d of event %q: %v", e.Index, e.Event, e.Err)
+}
+
+// Unwrap returns Err.
+func (e *ArgError) Unwrap() error { return e.Err }
+
+// AckTimeoutError reports that the context ended before every answer had come.
+// The answers that did come are returned beside it.
+type AckTimeoutError struct {
+	// Event is the event that was emitted.
+	Event string
+	// Answers is the number of answers that came in time.
+	Answers int
+	// Err is the context's error, or what the adapter reported.
+	Err error
+}
+
+// Error describes the event and the number of answers.
+func (e *AckTimeoutError) Error() string {
+	return fmt.Sprintf("socketio: await acknowledgement of event %q (%d answers so far): %v", e.Event, e.Answers, e.Err)
+}
+
+// Unwrap returns Err. If that is a deadline that has passed, errors.Is finds
+// [context.DeadlineExceeded].
+func (e *AckTimeoutError) Unwrap() error { return e.Err }
+
+// Timeout reports whether a deadline has passed, as in [net.Error].
+func (e *AckTimeoutError) Timeout() bool { return errors.Is(e.Err, context.DeadlineExceeded) }
+
+// PanicError is the error of a handler or guard that panicked.
+type PanicError struct {
+	// Value is what the code panicked with.
+	Value any
+	// Stack is the stack of the goroutine that panicked.
+	Stack []byte
+}
+
+// Error describes the value.
+func (e *PanicError) Error() string { return fmt.Sprintf("socketio: panic: %v", e.Value) }
+
+// clientError returns what a client may know of err.
+func clientError(err error) *Error {
+	if e, ok := errors.AsType[*Error](err); ok {
+		return e
+	}
+	if e, ok := errors.AsType[*ArgError](err); ok {
+		return &Error{Message: fmt.Sprintf("invalid argument %d", e.Index)}
+	}
+	return &Error{Message: internalError}
+}
+
+func reserved(event string) bool {
+	switch event {
+	case "connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener":
+		return true
+	}
+	return false
+}
+
+func checkEvent(event string) error {
+	if reserved(event) {
+		return fmt.Errorf("%w: %q", ErrReservedEvent, event)
+	}
+	return nil
+}

@@ -1,0 +1,106 @@
+package socketio
+
+import (
+	"context"
+	"sync/atomic"
+)
+
+// Handler handles an event. It is the one form that all handlers take inside the
+// server; [On] and [OnWithAck] make one of a typed function.
+type Handler interface {
+	// ServeEvent handles the event. If the sender asked for an acknowledgement
+	// and ServeEvent returns an error without having called [Event.Ack], the
+	// sender is told of the error as described at [Error]. Any other error is
+	// logged. The event must not be used after ServeEvent has returned; see
+	// [Event.AckFunc] and [Args.Clone].
+	ServeEvent(ctx context.Context, e *Event) error
+}
+
+// HandlerFunc is a function as a [Handler].
+type HandlerFunc func(ctx context.Context, e *Event) error
+
+// ServeEvent calls f.
+func (f HandlerFunc) ServeEvent(ctx context.Context, e *Event) error { return f(ctx, e) }
+
+// Middleware wraps the handling of events, as func(http.Handler) http.Handler
+// wraps the handling of requests. It may look at the event, refuse it with an
+// error, or call next. It is called once when it is installed, and what it
+// returns is called for every event, also for those without a handler.
+type Middleware func(next Handler) Handler
+
+// Guard decides whether a socket may connect to a namespace. If it returns an
+// error the client gets a connect_error and its connection stays open, for other
+// namespaces or another try. See [Error] for what the client is told. The socket is not connected
+// yet: it is in no room, and the rooms that it joins it joins when it connects.
+// ctx ends when the client goes away.
+type Guard func(ctx context.Context, s *Socket) error
+
+// Registrar is where handlers are registered: a [*Server] for its main
+// namespace, a [*Namespace], or a single [*Socket].
+type Registrar interface {
+	// Handle registers the handler of an event, in place of an earlier one. A nil
+	// handler removes it.
+	Handle(event string, h Handler)
+}
+
+// Event is an event that a client has sent.
+type Event struct {
+	// Socket is the socket that sent it.
+	Socket *Socket
+	// Name is the name of the event. A number as name is given as text.
+	Name string
+	// Args are its arguments.
+	Args Args
+
+	id       uint64
+	wantsAck bool
+	acked    bool
+	later    *atomic.Bool // in place of acked once AckFunc has been called
+
+	buf  []byte
+	list [][]byte
+	next *Event
+}
+
+// WantsAck reports whether the sender asked for an acknowledgement and has not
+// got it yet.
+func (e *Event) WantsAck() bool {
+	if e.later != nil {
+		return !e.later.Load()
+	}
+	return e.wantsAck && !e.acked
+}
+
+// Ack sends the acknowledgement. Only the first call sends one; later ones, and
+// calls for an event that needs none, return [ErrAlreadyAcked]. Ack must not be
+// called concurrently for the same event; the function that [Event.AckFunc]
+// returns may.
+func (e *Event) Ack(args ...any) error {
+	if e.later != nil {
+		return ackOnce(e.Socket, e.id, e.later, args)
+	}
+	if !e.WantsAck() {
+		return ErrAlreadyAcked
+	}
+	e.acked = true
+	return e.Socket.sendAck(e.id, args)
+}
+
+// AckFunc returns a function that does what [Event.Ack] does and may be called
+// after the handler has returned. It keeps an error that the handler returns from
+// being sent as the acknowledgement.
+func (e *Event) AckFunc() func(args ...any) error {
+	if e.later == nil {
+		e.later = new(atomic.Bool)
+		e.later.Store(!e.wantsAck || e.acked)
+	}
+	s, id, done := e.Socket, e.id, e.later
+	return func(args ...any) error { return ackOnce(s, id, done, args) }
+}
+
+func ackOnce(s *Socket, id uint64, done *atomic.Bool, args []any) error {
+	if done.Swap(true) {
+		return ErrAlreadyAcked
+	}
+	return s.sendAck(id, args)
+}

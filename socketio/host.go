@@ -1,0 +1,111 @@
+package socketio
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+
+	"github.com/tandem-go/tandem/adapter"
+	"github.com/tandem-go/tandem/socketio/engine"
+)
+
+// host is a Namespace as its adapter sees it.
+type host Namespace
+
+var _ adapter.Host = (*host)(nil)
+
+func (h *host) Namespace() string    { return h.name }
+func (h *host) ServerID() string     { return h.server.id }
+func (h *host) Logger() *slog.Logger { return h.server.log }
+
+func (h *host) Peer(id string) (adapter.Peer, bool) {
+	s, ok := (*Namespace)(h).Socket(id)
+	if !ok {
+		return nil, false
+	}
+	return (*peer)(s), true
+}
+
+func asSocket(p adapter.Peer) (*Socket, bool) {
+	s, ok := p.(*peer)
+	return (*Socket)(s), ok
+}
+
+func (h *host) Describe(p adapter.Peer) adapter.RemoteSocket {
+	s, ok := asSocket(p)
+	if !ok {
+		return adapter.RemoteSocket{ID: p.ID()}
+	}
+	return s.describe()
+}
+
+func (h *host) Disconnect(p adapter.Peer, closeTransport bool) {
+	if s, ok := asSocket(p); ok {
+		s.Disconnect(closeTransport)
+	}
+}
+
+func sendOption(f adapter.Flags) (o engine.SendOption) {
+	if f.Volatile {
+		o |= engine.Volatile
+	}
+	if f.NoCompress {
+		o |= engine.NoCompress
+	}
+	return o
+}
+
+func (h *host) Deliver(p *adapter.Packet, to []adapter.Peer, f adapter.Flags) {
+	if len(to) == 0 {
+		return
+	}
+	enc, ok := p.Memo(h.server.encode).(*encoded)
+	if !ok || enc.err != nil {
+		h.server.log.Warn("socketio: encode broadcast", "namespace", h.name, "err", enc.err)
+		return
+	}
+	if len(h.server.observe.emit) > 0 {
+		h.observeEmit(p, len(to))
+	}
+	batch := h.server.engine.NewBatch()
+	for _, peer := range to {
+		if s, ok := asSocket(peer); ok {
+			batch.Add(s.conn.session)
+		}
+	}
+	batch.Send(enc.frames, sendOption(f))
+}
+
+func (h *host) observeEmit(p *adapter.Packet, sockets int) {
+	event := packetEvent(p)
+	for _, o := range h.server.observe.emit {
+		o.ObserveEmit((*Namespace)(h), event, len(p.Data), sockets)
+	}
+}
+
+func (h *host) DeliverWithAck(p *adapter.Packet, to []adapter.Peer, f adapter.Flags, answer func(adapter.Reply, bool)) func() {
+	id := h.ackIDs.Add(1) - 1
+	asked := make([]*Socket, 0, len(to))
+	reached := make([]adapter.Peer, 0, len(to))
+	for _, peer := range to {
+		s, ok := asSocket(peer)
+		if !ok || s.awaitAck(id, answer) != nil {
+			answer(adapter.Reply{}, false)
+			continue
+		}
+		asked = append(asked, s)
+		reached = append(reached, peer)
+	}
+	h.Deliver(&adapter.Packet{
+		Type: adapter.Event, Namespace: h.name, Data: p.Data, Attachments: p.Attachments, ID: id, HasID: true,
+	}, reached, f)
+	return sync.OnceFunc(func() {
+		for _, s := range asked {
+			s.forgetAck(id)
+		}
+	})
+}
+
+func (h *host) ServeServerEvent(ctx context.Context, data []byte, attachments [][]byte, respond func(adapter.Reply)) {
+	(*Namespace)(h).serveServerEvent(ctx, data, attachments, respond)
+}

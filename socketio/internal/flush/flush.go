@@ -1,0 +1,302 @@
+// Package flush carries frames to sessions in rounds, so that many packets cost
+// one write call each session.
+//
+// A [Pool] has a few shards, each with one goroutine and an inbox; a session
+// belongs to one shard for life. In a round a shard takes everything that its
+// inbox holds, appends the frames to the queues of their sessions, and then
+// flushes each of these sessions once. What arrives during a round is collected
+// for the next one. While a shard is idle, a packet for a single session does
+// not go through it: the caller appends and flushes by itself.
+//
+// The order of the packets that one goroutine sends to one session is kept:
+// whatever it has posted before keeps the shard busy until it is in the queue.
+package flush
+
+import (
+	"sync"
+	"sync/atomic"
+
+	"github.com/tandem-go/tandem/socketio/internal/packet"
+)
+
+// Limits of a shard's inbox. Beyond them a caller waits until the shard has
+// taken its next round; a round never waits for a peer nor for user code.
+const (
+	maxJobs  = 8192
+	maxBytes = 64 << 20
+)
+
+// maxIdle is the number of elements that a slice may keep allocated for the
+// next round.
+const maxIdle = 8192
+
+// Session is what a shard sees of a session.
+type Session interface {
+	comparable
+	// Append queues the frames without writing them. It reports whether the
+	// session has to be flushed and is not already going to be.
+	Append(frames []*packet.Frame, flags uint8) bool
+	// Flush writes what is queued and never blocks.
+	Flush(sc *Scratch)
+}
+
+// Pool is a set of shards.
+type Pool[S Session] struct {
+	shards  []shard[S]
+	next    atomic.Uint32
+	start   sync.Once
+	running sync.WaitGroup
+	scratch sync.Pool // of *Scratch, for callers that flush by themselves
+	lists   sync.Pool // of *list[S]
+}
+
+// shard is one inbox and the state of the goroutine that empties it.
+type shard[S Session] struct {
+	// busy is set while a job is in the inbox or a round is under way. It is
+	// changed with mu held.
+	busy atomic.Bool
+	wake chan struct{} // capacity 1: signalled when busy becomes true
+
+	mu     sync.Mutex
+	space  sync.Cond
+	inbox  []job[S]
+	bytes  int
+	closed bool
+
+	_ [64]byte // keeps the shards' hot fields on cache lines of their own
+}
+
+// job is a set of frames for one session or for a list of them.
+type job[S Session] struct {
+	to    S
+	list  *list[S]
+	one   [1]*packet.Frame
+	many  []*packet.Frame // instead of one, if there are more
+	flags uint8
+}
+
+// list is a reusable set of recipients.
+type list[S Session] struct{ sessions []S }
+
+// NewPool returns a pool of n shards. Start starts them.
+func NewPool[S Session](n int) *Pool[S] {
+	p := &Pool[S]{shards: make([]shard[S], max(n, 1))}
+	for i := range p.shards {
+		sh := &p.shards[i]
+		sh.wake = make(chan struct{}, 1)
+		sh.space.L = &sh.mu
+	}
+	p.scratch.New = func() any { return NewScratch() }
+	p.lists.New = func() any { return new(list[S]) }
+	return p
+}
+
+// Start starts the goroutines of the shards, once.
+func (p *Pool[S]) Start() {
+	p.start.Do(func() {
+		for i := range p.shards {
+			p.running.Go(func() { p.run(&p.shards[i]) })
+		}
+	})
+}
+
+// Close stops the shards after their current round and waits for them. Frames
+// that are still in an inbox, and those sent later, are dropped.
+func (p *Pool[S]) Close() {
+	p.start.Do(func() {})
+	for i := range p.shards {
+		sh := &p.shards[i]
+		sh.mu.Lock()
+		if !sh.closed {
+			sh.closed = true
+			sh.inbox = nil
+			sh.space.Broadcast()
+			close(sh.wake)
+		}
+		sh.mu.Unlock()
+	}
+	p.running.Wait()
+}
+
+// Assign chooses the shard of a new session.
+func (p *Pool[S]) Assign() int {
+	return int(p.next.Add(1) % uint32(len(p.shards)))
+}
+
+// Send sends the frames to one session of the given shard. The slice is not
+// kept.
+func (p *Pool[S]) Send(shard int, to S, frames []*packet.Frame, flags uint8) {
+	sh := &p.shards[shard]
+	if !sh.busy.Load() {
+		if to.Append(frames, flags) {
+			p.Flush(to)
+		}
+		return
+	}
+	j := job[S]{to: to, flags: flags}
+	j.set(frames)
+	sh.post(j)
+}
+
+// SendOne is Send for a single frame.
+func (p *Pool[S]) SendOne(shard int, to S, frame *packet.Frame, flags uint8) {
+	sh := &p.shards[shard]
+	if !sh.busy.Load() {
+		sc := p.Borrow()
+		sc.one[0] = frame
+		if to.Append(sc.one[:], flags) {
+			to.Flush(sc)
+		}
+		p.Return(sc)
+		return
+	}
+	sh.post(job[S]{to: to, one: [1]*packet.Frame{frame}, flags: flags})
+}
+
+// Flush flushes a session on the caller's goroutine.
+func (p *Pool[S]) Flush(s S) {
+	sc := p.Borrow()
+	s.Flush(sc)
+	p.Return(sc)
+}
+
+// Borrow takes a scratch for a caller that writes by itself. It goes back with
+// Return.
+func (p *Pool[S]) Borrow() *Scratch {
+	sc, ok := p.scratch.Get().(*Scratch)
+	if !ok {
+		return NewScratch()
+	}
+	return sc
+}
+
+// Return returns a borrowed scratch.
+func (p *Pool[S]) Return(sc *Scratch) {
+	sc.reset()
+	p.scratch.Put(sc)
+}
+
+// set stores a copy of the frames in the job.
+func (j *job[S]) set(frames []*packet.Frame) {
+	if len(frames) == 1 {
+		j.one[0] = frames[0]
+		return
+	}
+	j.many = append([]*packet.Frame(nil), frames...)
+}
+
+// frames returns the frames of the job.
+func (j *job[S]) frames() []*packet.Frame {
+	if j.many != nil {
+		return j.many
+	}
+	if j.one[0] == nil {
+		return nil
+	}
+	return j.one[:]
+}
+
+// size returns the bytes that the job's frames take.
+func (j *job[S]) size() (n int) {
+	for _, f := range j.frames() {
+		n += f.Len()
+	}
+	return n
+}
+
+// post puts a job into the inbox and wakes the shard up if it sleeps.
+func (sh *shard[S]) post(j job[S]) {
+	size := j.size()
+	sh.mu.Lock()
+	for (len(sh.inbox) >= maxJobs || sh.bytes >= maxBytes) && !sh.closed {
+		sh.space.Wait()
+	}
+	if sh.closed {
+		sh.mu.Unlock()
+		return
+	}
+	sh.inbox = append(sh.inbox, j)
+	sh.bytes += size
+	if !sh.busy.Load() {
+		sh.busy.Store(true)
+		// A signal is sent only when the shard goes from idle to busy, and it
+		// has taken the last one by then: this never blocks.
+		sh.wake <- struct{}{}
+	}
+	sh.mu.Unlock()
+}
+
+// take swaps the inbox for an empty one. ok is false, and the shard idle, if
+// there is nothing to take.
+func (sh *shard[S]) take(empty []job[S]) (jobs []job[S], ok bool) {
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	if len(sh.inbox) == 0 {
+		sh.busy.Store(false)
+		return empty, false
+	}
+	jobs, sh.inbox, sh.bytes = sh.inbox, empty, 0
+	sh.space.Broadcast()
+	return jobs, true
+}
+
+// run is the goroutine of a shard.
+func (p *Pool[S]) run(sh *shard[S]) {
+	sc := NewScratch()
+	var jobs []job[S]
+	var touched []S
+	for range sh.wake {
+		for {
+			taken, ok := sh.take(jobs)
+			if !ok {
+				break
+			}
+			touched = p.round(taken, touched[:0], sc)
+			jobs = recycle(taken)
+			clear(touched)
+			touched = recycle(touched)
+		}
+		sc.reset()
+	}
+}
+
+// round appends the frames of all jobs and flushes each session once.
+func (p *Pool[S]) round(jobs []job[S], touched []S, sc *Scratch) []S {
+	for i := range jobs {
+		j := &jobs[i]
+		frames := j.frames()
+		if j.list == nil {
+			if j.to.Append(frames, j.flags) {
+				touched = append(touched, j.to)
+			}
+			continue
+		}
+		for _, s := range j.list.sessions {
+			if s.Append(frames, j.flags) {
+				touched = append(touched, s)
+			}
+		}
+		p.release(j.list)
+	}
+	for _, s := range touched {
+		s.Flush(sc)
+	}
+	return touched
+}
+
+// release returns a list of recipients to the pool.
+func (p *Pool[S]) release(l *list[S]) {
+	clear(l.sessions)
+	l.sessions = l.sessions[:0]
+	p.lists.Put(l)
+}
+
+// recycle empties a slice for its next use, unless it has grown so large that
+// it should not stay allocated.
+func recycle[T any](s []T) []T {
+	if cap(s) > maxIdle {
+		return nil
+	}
+	clear(s)
+	return s[:0]
+}

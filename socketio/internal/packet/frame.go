@@ -1,0 +1,135 @@
+package packet
+
+import (
+	"encoding/base64"
+	"encoding/binary"
+	"sync/atomic"
+
+	"github.com/gobwas/ws"
+)
+
+// headRoom is the longest header of an unmasked WebSocket frame.
+const headRoom = 10
+
+// Frame is one packet encoded once for any number of sessions and for both
+// transports. It is immutable and safe for concurrent use.
+//
+// The WebSocket header, the packet's type and its payload lie next to each
+// other in one buffer, so both the WebSocket frame and the polling text are
+// plain sub-slices of it. Only the base64 form that polling needs of binary
+// messages is made separately, on first use.
+type Frame struct {
+	buf    []byte
+	start  int // where the WebSocket header begins in buf
+	binary bool
+	base64 atomic.Pointer[[]byte]
+}
+
+// New returns the frame of a message whose payload fill appends to the buffer
+// it is given. The buffer has room for sizeHint bytes in front of which the
+// headers fit, so the payload is not copied unless fill replaces the buffer. An
+// error of fill is returned as it is.
+func New(binaryMessage bool, sizeHint int, fill func(dst []byte) ([]byte, error)) (*Frame, error) {
+	f := &Frame{binary: binaryMessage}
+	head := make([]byte, headRoom, headRoom+1+max(sizeHint, 0))
+	if !binaryMessage {
+		head = append(head, byte(Message))
+	}
+	buf, err := fill(head)
+	if err != nil {
+		return nil, err
+	}
+	if len(buf) < len(head) {
+		buf = head
+	}
+	f.seal(buf)
+	return f, nil
+}
+
+// Text returns the frame of a text packet.
+func Text(t Type, data string) *Frame {
+	f := &Frame{}
+	buf := make([]byte, headRoom, headRoom+1+len(data))
+	f.seal(append(append(buf, byte(t)), data...))
+	return f
+}
+
+// Binary returns the frame of a binary message. It copies data.
+func Binary(data []byte) *Frame {
+	f := &Frame{binary: true}
+	buf := make([]byte, headRoom, headRoom+len(data))
+	f.seal(append(buf, data...))
+	return f
+}
+
+// seal puts the WebSocket header right in front of the payload in buf.
+func (f *Frame) seal(buf []byte) {
+	op := ws.OpText
+	if f.binary {
+		op = ws.OpBinary
+	}
+	n := len(buf) - headRoom
+	var header [headRoom]byte
+	h := AppendHeader(header[:0], op, n)
+	f.start = headRoom - len(h)
+	copy(buf[f.start:], h)
+	f.buf = buf
+}
+
+// AppendHeader appends the header of an unmasked, unfragmented WebSocket frame
+// with a payload of n bytes.
+func AppendHeader(dst []byte, op ws.OpCode, n int) []byte {
+	const fin = 0x80
+	switch {
+	case n < 126:
+		return append(dst, fin|byte(op), byte(n))
+	case n <= 0xffff:
+		return binary.BigEndian.AppendUint16(append(dst, fin|byte(op), 126), uint16(n))
+	default:
+		return binary.BigEndian.AppendUint64(append(dst, fin|byte(op), 127), uint64(n))
+	}
+}
+
+// WebSocket returns the bytes of the packet as one WebSocket frame. They must
+// not be changed.
+func (f *Frame) WebSocket() []byte { return f.buf[f.start:] }
+
+// Polling returns the text form of the packet, as it is put into a polling
+// body. It must not be changed.
+func (f *Frame) Polling() []byte {
+	if !f.binary {
+		return f.buf[headRoom:]
+	}
+	if p := f.base64.Load(); p != nil {
+		return *p
+	}
+	// Two pollers may do this at the same time: the work is done twice and the
+	// result is the same.
+	data := f.buf[headRoom:]
+	text := make([]byte, 1, 1+base64.StdEncoding.EncodedLen(len(data)))
+	text[0] = binaryMark
+	text = base64.StdEncoding.AppendEncode(text, data)
+	f.base64.Store(&text)
+	return text
+}
+
+// Len returns the number of bytes that the packet takes in a queue.
+func (f *Frame) Len() int { return len(f.buf) - f.start }
+
+// IsBinary reports whether the frame is a binary message.
+func (f *Frame) IsBinary() bool { return f.binary }
+
+// Payload returns the data of a message: the text behind the packet type, or
+// the bytes of a binary message. It must not be changed.
+func (f *Frame) Payload() []byte {
+	if f.binary {
+		return f.buf[headRoom:]
+	}
+	return f.buf[headRoom+1:]
+}
+
+// Control returns a WebSocket control frame. It has no meaning for polling.
+func Control(op ws.OpCode, data []byte) *Frame {
+	buf := AppendHeader(make([]byte, 0, 2+len(data)), op, len(data))
+	return &Frame{buf: append(buf, data...)}
+}

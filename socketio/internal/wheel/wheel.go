@@ -1,0 +1,230 @@
+// Package wheel runs many timeouts of few different durations with one
+// goroutine and one timer.
+//
+// Timeouts of the same duration expire in the order in which they were armed.
+// A [Class] is therefore a plain queue: arming, disarming and expiring cost a
+// few pointer writes each, and an [Entry], embedded in what it belongs to, is
+// all the memory a timeout needs.
+package wheel
+
+import (
+	"sync"
+	"time"
+)
+
+// Granularity is what expiries are rounded up to, so that timeouts that are due
+// at about the same time share one wake-up.
+const Granularity = 5 * time.Millisecond
+
+// Expirer owns entries and is told when one of them is due.
+type Expirer interface {
+	// Expire is called on the wheel's goroutine without any lock held and must
+	// not block. The entry is not armed any more and may be armed again. A call
+	// may already be under way when the entry is disarmed: an owner to which
+	// that matters looks at its own state.
+	Expire(e *Entry)
+}
+
+// Entry is one timeout, in one class at a time. Its owner embeds it and
+// initialises it with Init; it must not be copied.
+type Entry struct {
+	next, prev *Entry
+	class      *Class // nil while not armed; guarded by wheel.mu
+	wheel      *Wheel
+	owner      Expirer
+	due        time.Duration
+}
+
+// Wheel is a set of classes with the goroutine that serves them. The goroutine
+// starts when the first entry is armed and ends with Close.
+type Wheel struct {
+	epoch time.Time // entries count from here, on the monotonic clock
+
+	mu      sync.Mutex
+	classes []*Class
+	sleep   time.Duration // when the goroutine wakes up by itself
+	started bool
+	closed  bool
+
+	wake chan struct{} // capacity 1
+	done chan struct{}
+}
+
+// never is the wake-up time of a goroutine with nothing to wait for.
+const never = time.Duration(1<<63 - 1)
+
+// Class is the queue of the entries with one duration.
+type Class struct {
+	wheel *Wheel
+	after time.Duration
+	root  Entry // of a ring: next is the first to expire
+}
+
+// New returns a wheel without classes.
+func New() *Wheel {
+	return &Wheel{
+		epoch: time.Now(),
+		sleep: never,
+		wake:  make(chan struct{}, 1),
+		done:  make(chan struct{}),
+	}
+}
+
+// Class returns the class of the given duration, the same one for equal
+// durations. The number of different durations should be small and constant.
+func (w *Wheel) Class(after time.Duration) *Class {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, c := range w.classes {
+		if c.after == after {
+			return c
+		}
+	}
+	c := &Class{wheel: w, after: after}
+	c.root.next, c.root.prev = &c.root, &c.root
+	w.classes = append(w.classes, c)
+	return c
+}
+
+// Init binds e to the wheel and to its owner. It must be called once, before e
+// is shared.
+func (w *Wheel) Init(e *Entry, owner Expirer) { e.wheel, e.owner = w, owner }
+
+// Arm makes e expire after the duration of the class from now on. An entry that
+// is armed already, in this class or another of the same wheel, is moved.
+// Nothing happens on a closed wheel.
+func (c *Class) Arm(e *Entry) {
+	w := c.wheel
+	due := time.Since(w.epoch) + c.after
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.closed {
+		return
+	}
+	e.unlink()
+	e.class = c
+	e.due = due
+	// Two callers may get here in another order than they read the clock: the
+	// queue stays sorted, at the cost of some nanoseconds for one of them.
+	if last := c.root.prev; last != &c.root && last.due > due {
+		e.due = last.due
+	}
+	e.prev, e.next = c.root.prev, &c.root
+	e.prev.next, c.root.prev = e, e
+	if !w.started {
+		w.started = true
+		go w.run()
+	}
+	if e.due < w.sleep {
+		w.signal()
+	}
+}
+
+// Disarm stops e and reports whether it was armed.
+func (e *Entry) Disarm() bool {
+	w := e.wheel
+	if w == nil {
+		return false
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return e.unlink()
+}
+
+// unlink takes e out of its class.
+func (e *Entry) unlink() bool {
+	if e.class == nil {
+		return false
+	}
+	e.prev.next, e.next.prev = e.next, e.prev
+	e.next, e.prev, e.class = nil, nil, nil
+	return true
+}
+
+// Close stops the wheel and waits for its goroutine. No entry expires after it
+// has returned. It must not be called from Expire.
+func (w *Wheel) Close() {
+	w.mu.Lock()
+	started, closed := w.started, w.closed
+	w.closed = true
+	for _, c := range w.classes {
+		for e := c.root.next; e != &c.root; e = c.root.next {
+			e.unlink()
+		}
+	}
+	w.signal()
+	w.mu.Unlock()
+	if started {
+		<-w.done
+	} else if !closed {
+		close(w.done)
+	}
+}
+
+// signal wakes the goroutine up. It is called with the lock held.
+func (w *Wheel) signal() {
+	select {
+	case w.wake <- struct{}{}:
+	default:
+	}
+}
+
+// run expires entries until the wheel is closed.
+func (w *Wheel) run() {
+	defer close(w.done)
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	var due []*Entry
+	for {
+		var wait time.Duration
+		var open bool
+		due, wait, open = w.take(due[:0])
+		if !open {
+			return
+		}
+		for _, e := range due {
+			e.owner.Expire(e)
+		}
+		if len(due) > 0 {
+			clear(due)
+			if cap(due) > maxIdleBatch {
+				due = nil
+			}
+			continue
+		}
+		timer.Reset(wait)
+		select {
+		case <-timer.C:
+		case <-w.wake:
+		}
+	}
+}
+
+// maxIdleBatch bounds the memory that a burst of expiries leaves behind.
+const maxIdleBatch = 4096
+
+// take moves the entries that are due out of their classes and says how long to
+// wait for the next one.
+func (w *Wheel) take(due []*Entry) (_ []*Entry, wait time.Duration, open bool) {
+	now := time.Since(w.epoch)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	next := never
+	for _, c := range w.classes {
+		for e := c.root.next; e != &c.root; e = c.root.next {
+			if e.due > now {
+				next = min(next, e.due)
+				break
+			}
+			e.unlink()
+			due = append(due, e)
+		}
+	}
+	wait = time.Hour
+	w.sleep = never
+	if next != never {
+		w.sleep = (next + Granularity - 1) / Granularity * Granularity
+		wait = w.sleep - now
+	}
+	return due, wait, !w.closed
+}

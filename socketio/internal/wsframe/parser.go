@@ -1,0 +1,224 @@
+// Package wsframe reads the WebSocket frames that a client sends, from buffers
+// that the caller has filled: it does no input by itself, so that a connection
+// on which nothing happens costs neither a buffer nor a goroutine's stack.
+package wsframe
+
+import (
+	"encoding/binary"
+	"errors"
+	"unicode/utf8"
+
+	"github.com/gobwas/ws"
+)
+
+// CloseError says why a connection must be failed, and with which status code
+// the peer is told so: https://datatracker.ietf.org/doc/html/rfc6455#section-7.4.1
+type CloseError struct {
+	Code   ws.StatusCode
+	Reason string
+}
+
+// Error describes the violation.
+func (e *CloseError) Error() string { return "websocket: reading a frame: " + e.Reason }
+
+// Limits bounds what one message may cost.
+type Limits struct {
+	// MaxMessage is the largest message in bytes, all its fragments together.
+	MaxMessage int64
+	// MaxFragments is the largest number of fragments of one message, the empty
+	// ones included.
+	MaxFragments int
+}
+
+// Handler gets what a Parser has found. The slices are only valid during the
+// call. An error ends the parsing and is returned by Feed.
+type Handler interface {
+	Message(binary bool, data []byte) error
+	Control(op ws.OpCode, data []byte) error
+}
+
+// Parser is the state of one connection between two reads. The zero value is
+// ready to use. While no frame or message is half received it owns no memory.
+type Parser struct {
+	rest    []byte // an incomplete frame
+	partial *partial
+}
+
+// partial is a message of which only some fragments have arrived.
+type partial struct {
+	data      []byte
+	fragments int
+	binary    bool
+}
+
+// Feed parses the bytes that follow those of the call before. It unmasks the
+// frames in place, so b is overwritten; nothing of it is kept.
+func (p *Parser) Feed(b []byte, lim Limits, h Handler) error {
+	if len(p.rest) > 0 {
+		// Growing by doubling keeps the work linear in the bytes received, and
+		// memory follows what has arrived, never what a header promises.
+		p.rest = append(p.rest, b...)
+		b = p.rest
+	}
+	n, err := p.frames(b, lim, h)
+	if err != nil {
+		p.rest, p.partial = nil, nil
+		return err
+	}
+	p.keep(b[n:])
+	return nil
+}
+
+// Idle reports whether no frame and no message is half received.
+func (p *Parser) Idle() bool { return len(p.rest) == 0 && p.partial == nil }
+
+// keep stores the bytes of an incomplete frame for the next call.
+func (p *Parser) keep(tail []byte) {
+	switch {
+	case len(tail) == 0:
+		p.rest = nil
+	case len(tail) != len(p.rest):
+		// A copy of the exact size: a few bytes must not pin a large buffer.
+		p.rest = append([]byte(nil), tail...)
+	}
+}
+
+// frames handles the complete frames at the start of b and returns their
+// length.
+func (p *Parser) frames(b []byte, lim Limits, h Handler) (done int, err error) {
+	for {
+		hd, size, err := parseHeader(b[done:])
+		if size == 0 || err != nil {
+			return done, err
+		}
+		if err := p.check(hd, lim); err != nil {
+			return done, err
+		}
+		// The length has been checked against the limit: it fits an int.
+		end := done + size + int(hd.Length)
+		if end > len(b) {
+			return done, nil
+		}
+		data := b[done+size : end : end]
+		ws.Cipher(data, hd.Mask, 0)
+		done = end
+		if err := p.frame(hd, data, lim, h); err != nil {
+			return done, err
+		}
+	}
+}
+
+// parseHeader reads a frame header. size is 0 if b does not hold all of it.
+func parseHeader(b []byte) (hd ws.Header, size int, err error) {
+	if len(b) < 2 {
+		return hd, 0, nil
+	}
+	hd.Fin = b[0]&0x80 != 0
+	hd.Rsv = b[0] >> 4 & 7
+	hd.OpCode = ws.OpCode(b[0] & 0x0f)
+	hd.Masked = b[1]&0x80 != 0
+	hd.Length = int64(b[1] & 0x7f)
+	size = 2
+	switch hd.Length {
+	case 126:
+		if len(b) < 4 {
+			return hd, 0, nil
+		}
+		hd.Length, size = int64(binary.BigEndian.Uint16(b[2:])), 4
+	case 127:
+		if len(b) < 10 {
+			return hd, 0, nil
+		}
+		n := binary.BigEndian.Uint64(b[2:])
+		if n>>63 != 0 {
+			return hd, 0, &CloseError{ws.StatusProtocolError, "the highest bit of the length is set"}
+		}
+		hd.Length, size = int64(n), 10
+	}
+	if hd.Masked {
+		if len(b) < size+4 {
+			return hd, 0, nil
+		}
+		copy(hd.Mask[:], b[size:])
+		size += 4
+	}
+	return hd, size, nil
+}
+
+// check refuses a frame by its header alone, before its payload is waited for.
+func (p *Parser) check(hd ws.Header, lim Limits) error {
+	state := ws.StateServerSide
+	if p.partial != nil {
+		state = state.Set(ws.StateFragmented)
+	}
+	if err := ws.CheckHeader(hd, state); err != nil {
+		return &CloseError{ws.StatusProtocolError, err.Error()}
+	}
+	if hd.OpCode.IsControl() {
+		return nil
+	}
+	have := int64(0)
+	if p.partial != nil {
+		have = int64(len(p.partial.data))
+	}
+	if hd.Length > lim.MaxMessage-have {
+		return &CloseError{ws.StatusMessageTooBig, "the message is larger than the limit"}
+	}
+	return nil
+}
+
+// frame handles one complete frame.
+func (p *Parser) frame(hd ws.Header, data []byte, lim Limits, h Handler) error {
+	switch {
+	case hd.OpCode.IsControl():
+		return h.Control(hd.OpCode, data)
+	case hd.Fin && hd.OpCode != ws.OpContinuation:
+		return deliver(hd.OpCode == ws.OpBinary, data, h)
+	}
+	m := p.partial
+	if m == nil {
+		m = &partial{binary: hd.OpCode == ws.OpBinary}
+		p.partial = m
+	}
+	m.fragments++
+	if m.fragments > lim.MaxFragments {
+		return &CloseError{ws.StatusPolicyViolation, "the message has too many fragments"}
+	}
+	m.data = append(m.data, data...)
+	if !hd.Fin {
+		return nil
+	}
+	p.partial = nil
+	return deliver(m.binary, m.data, h)
+}
+
+// deliver hands a complete message over.
+func deliver(binaryMessage bool, data []byte, h Handler) error {
+	if !binaryMessage && !utf8.Valid(data) {
+		return &CloseError{ws.StatusInvalidFramePayloadData, "a text message is not UTF-8"}
+	}
+	return h.Message(binaryMessage, data)
+}
+
+// errCloseLength is the reason for a close frame with half a status code.
+var errCloseLength = errors.New("the close frame has a payload of one byte")
+
+// CloseCode returns the status code of a close frame's payload, and
+// StatusNoStatusRcvd if it has none. The error is a *CloseError.
+func CloseCode(data []byte) (ws.StatusCode, error) {
+	switch len(data) {
+	case 0:
+		return ws.StatusNoStatusRcvd, nil
+	case 1:
+		return 0, &CloseError{ws.StatusProtocolError, errCloseLength.Error()}
+	}
+	code, reason := ws.ParseCloseFrameData(data)
+	if err := ws.CheckCloseFrameData(code, reason); err != nil {
+		status := ws.StatusProtocolError
+		if errors.Is(err, ws.ErrProtocolInvalidUTF8) {
+			status = ws.StatusInvalidFramePayloadData
+		}
+		return 0, &CloseError{status, err.Error()}
+	}
+	return code, nil
+}

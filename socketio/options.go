@@ -1,0 +1,127 @@
+package socketio
+
+import (
+	"log/slog"
+	"time"
+
+	"github.com/tandem-go/tandem/adapter"
+	"github.com/tandem-go/tandem/socketio/engine"
+	"github.com/tandem-go/tandem/socketio/parser"
+)
+
+// Options configure a [Server]. The zero value, like a nil *Options, means the
+// defaults, which are those of the reference server where it has the option.
+// Options are read by [NewServer] and may be reused.
+type Options struct {
+	// Path is the end of the request path that the server answers; requests for
+	// any other path get 404. The default is "/socket.io/". Requests for "/" are
+	// served as well, so that the server works behind [http.StripPrefix].
+	Path string
+
+	// Engine are the options of the transports: heartbeat, CORS and origins,
+	// maximum payload, queue limits, and so on. Its Path is overridden.
+	Engine engine.Options
+
+	// Adapter makes the adapter of each namespace. The default keeps the rooms in
+	// memory: a server on its own.
+	Adapter adapter.Factory
+
+	// Parser is the packet format; clients must use the same. The default is the
+	// JSON format with binary attachments that clients use by default.
+	Parser parser.Parser
+
+	// Codec encodes and decodes the arguments of events. The default is
+	// encoding/json without HTML escaping.
+	Codec parser.Codec
+
+	// ConnectTimeout is how long a connection may stay without being in any
+	// namespace, at its beginning and later, before it is closed. The default is
+	// 45 seconds.
+	ConnectTimeout time.Duration
+
+	// AttachmentTimeout is how long the server waits for the attachments of a
+	// binary packet before it closes the connection. The default is 30 seconds.
+	AttachmentTimeout time.Duration
+
+	// MaxAttachments is the number of attachments that one packet may have, in
+	// either direction. The default is 10, which is also what clients accept.
+	MaxAttachments int
+
+	// MaxAttachmentBytes bounds the attachments of one packet together. The
+	// default is 10 MB (10,000,000 bytes).
+	MaxAttachmentBytes int64
+
+	// MaxNamespaces is the number of namespaces that one connection may be in. The
+	// default is 32. A client that asks for more gets a connect_error.
+	MaxNamespaces int
+
+	// MaxPendingEvents is the number of events of one socket that may wait for
+	// its handlers. The default is 256. Beyond it the connection is not read, so
+	// that the client is slowed down and nothing is lost.
+	MaxPendingEvents int
+
+	// MaxPendingAcks is the number of acknowledgements that may be awaited from
+	// one socket at a time. The default is 16,384.
+	MaxPendingAcks int
+
+	// MaxServerEvents is the number of events from other nodes that are handled at
+	// the same time. The default is 1,024. Those beyond it are logged and dropped.
+	MaxServerEvents int
+
+	// AckTimeout is how long a broadcast waits for its acknowledgements if its
+	// context has no deadline. The default is 10 seconds.
+	AckTimeout time.Duration
+
+	// Observers are told what happens in the server. Each implements one or more
+	// of the observer interfaces: [ConnectObserver], [DisconnectObserver],
+	// [RefusalObserver], [EventObserver], [EmitObserver], [BadInputObserver].
+	Observers []any
+
+	// Logger gets what nobody else is told: errors of handlers that no client
+	// awaits, panics with their stacks, trouble with other nodes. The default is
+	// [slog.Default].
+	Logger *slog.Logger
+}
+
+func withDefault[T comparable](v *T, def T) {
+	var zero T
+	if *v == zero {
+		*v = def
+	}
+}
+
+func (o *Options) withDefaults() Options {
+	var c Options
+	if o != nil {
+		c = *o
+	}
+	withDefault(&c.Path, "/socket.io/")
+	withDefault(&c.ConnectTimeout, 45*time.Second)
+	withDefault(&c.AttachmentTimeout, 30*time.Second)
+	withDefault(&c.MaxAttachments, 10)
+	withDefault(&c.MaxAttachmentBytes, 10_000_000)
+	withDefault(&c.MaxNamespaces, 32)
+	withDefault(&c.MaxPendingEvents, 256)
+	withDefault(&c.MaxPendingAcks, 16_384)
+	withDefault(&c.MaxServerEvents, 1_024)
+	withDefault(&c.AckTimeout, 10*time.Second)
+	if c.Logger == nil {
+		c.Logger = slog.Default()
+	}
+	if c.Adapter == nil {
+		c.Adapter = adapter.InMemory
+	}
+	if c.Parser == nil {
+		c.Parser = &parser.Default{MaxAttachments: c.MaxAttachments, MaxAttachmentBytes: c.MaxAttachmentBytes}
+	}
+	if c.Codec == nil {
+		c.Codec = parser.JSON{}
+	}
+	c.Engine.Path = c.Path
+	withDefault(&c.Engine.PingInterval, 25*time.Second)
+	withDefault(&c.Engine.PingTimeout, 20*time.Second)
+	if c.Engine.Logger == nil {
+		c.Engine.Logger = c.Logger
+	}
+	return c
+}

@@ -1,0 +1,216 @@
+package socketio
+
+import (
+	"context"
+	"log/slog"
+	"maps"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/tandem-go/tandem/adapter"
+	"github.com/tandem-go/tandem/socketio/engine"
+	"github.com/tandem-go/tandem/socketio/internal/exec"
+	"github.com/tandem-go/tandem/socketio/internal/wheel"
+	"github.com/tandem-go/tandem/socketio/parser"
+)
+
+// Server is a Socket.IO server. It is an [http.Handler] to be mounted at
+// "/socket.io/", behind any middleware; it owns neither the listener nor the
+// [http.Server]. Make one with [NewServer] and end it with [Server.Shutdown].
+//
+// The methods of the embedded [Namespace] are those of the main namespace, "/",
+// which every client is in unless it asks for another.
+type Server struct {
+	*Namespace
+
+	opts    Options
+	id      string
+	log     *slog.Logger
+	engine  *engine.Server
+	coder   *parser.Coder
+	pool    *exec.Pool
+	events  sync.Pool // of *Event
+	observe observers
+
+	connectTimeout    *wheel.Class
+	attachmentTimeout *wheel.Class
+	patience          time.Duration // how long a reader waits for handlers
+
+	// ctx is what the server's own operations run under; stop ends it.
+	ctx  context.Context //nolint:containedctx // its life is the server's
+	stop context.CancelFunc
+
+	mu         sync.Mutex // guards changes of namespaces
+	namespaces atomic.Pointer[map[string]*Namespace]
+
+	draining atomic.Bool
+	badInput atomic.Uint64
+	encode   func(*adapter.Packet) any
+}
+
+// NewServer returns a server. A nil opts means the defaults.
+func NewServer(opts *Options) *Server {
+	srv := &Server{opts: opts.withDefaults(), id: newID(), pool: exec.NewPool()}
+	srv.log = srv.opts.Logger
+	srv.observe = newObservers(srv.opts.Observers)
+	srv.coder = &parser.Coder{Codec: srv.opts.Codec, MaxAttachments: srv.opts.MaxAttachments}
+	srv.encode = func(p *adapter.Packet) any { return srv.encodeOnce(p) }
+	srv.ctx, srv.stop = context.WithCancel(context.Background())
+
+	srv.engine = engine.NewServer(srv.accept, &srv.opts.Engine)
+	srv.patience = srv.opts.Engine.PingInterval + srv.opts.Engine.PingTimeout
+	srv.connectTimeout = srv.engine.Wheel().Class(srv.opts.ConnectTimeout)
+	srv.attachmentTimeout = srv.engine.Wheel().Class(srv.opts.AttachmentTimeout)
+
+	srv.namespaces.Store(&map[string]*Namespace{})
+	srv.Namespace = srv.Of("/")
+	return srv
+}
+
+// ServeHTTP serves the requests of clients: handshakes, long polls, posts and
+// WebSocket upgrades.
+func (srv *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { srv.engine.ServeHTTP(w, r) }
+
+// Engine returns the server of the underlying connections.
+func (srv *Server) Engine() *engine.Server { return srv.engine }
+
+// Of returns the namespace of that name, and creates it on the first call. A
+// leading slash that is missing is added. Clients can connect to a namespace as
+// soon as it exists: register its guards and handlers before serving requests.
+func (srv *Server) Of(name string) *Namespace {
+	if !strings.HasPrefix(name, "/") {
+		name = "/" + name
+	}
+	if n, ok := srv.lookup(name); ok {
+		return n
+	}
+	srv.mu.Lock()
+	defer srv.mu.Unlock()
+	if n, ok := srv.lookup(name); ok {
+		return n
+	}
+	n := newNamespace(srv, name)
+	table := maps.Clone(*srv.namespaces.Load())
+	table[name] = n
+	srv.namespaces.Store(&table)
+	return n
+}
+
+func (srv *Server) lookup(name string) (*Namespace, bool) {
+	n, ok := (*srv.namespaces.Load())[name]
+	return n, ok
+}
+
+// Stats are counters of a server since its start, and the present number of what
+// it serves.
+type Stats struct {
+	// Connections is the number of open connections.
+	Connections int
+	// Sockets is the number of connected sockets in all namespaces.
+	Sockets int
+	// BadPackets is the number of connections that were closed because the client
+	// broke the Socket.IO protocol.
+	BadPackets uint64
+}
+
+// Stats returns the server's counters.
+func (srv *Server) Stats() Stats {
+	st := Stats{Connections: srv.engine.Len(), BadPackets: srv.badInput.Load()}
+	for _, n := range *srv.namespaces.Load() {
+		st.Sockets += n.Len()
+	}
+	return st
+}
+
+// frames encodes a packet for the transport: one frame, and one for each
+// attachment.
+func (srv *Server) frames(p *adapter.Packet) ([]*engine.Frame, error) {
+	head, err := srv.head(p)
+	if err != nil {
+		return nil, err
+	}
+	frames := make([]*engine.Frame, 1, 1+len(p.Attachments))
+	frames[0] = head
+	if head.IsBinary() {
+		return frames, nil
+	}
+	for _, a := range p.Attachments {
+		frames = append(frames, engine.NewBinaryFrame(a))
+	}
+	return frames, nil
+}
+
+func (srv *Server) head(p *adapter.Packet) (*engine.Frame, error) {
+	const header = 48 // what a packet's header usually needs at most
+	var binary bool
+	fill := func(dst []byte) (b []byte, err error) {
+		b, binary, err = srv.opts.Parser.Append(dst, p)
+		return b, err
+	}
+	f, err := engine.NewFrame(false, len(p.Data)+header, fill)
+	if err != nil || !binary {
+		return f, err
+	}
+	return engine.NewFrame(true, f.Len()+header, fill)
+}
+
+// encoded is what the memo of a broadcast's packet holds.
+type encoded struct {
+	frames []*engine.Frame
+	err    error
+}
+
+func (srv *Server) encodeOnce(p *adapter.Packet) *encoded {
+	frames, err := srv.frames(p)
+	return &encoded{frames, err}
+}
+
+// Shutdown ends the server. New connections are refused at once and further
+// events are not handled any more. Shutdown first waits for the handlers that
+// run, for at most half of the time until ctx ends; then it disconnects all
+// sockets with the reason [ServerShutdown], delivers what is queued for the clients,
+// closes the connections, so that the clients reconnect elsewhere, and closes the
+// adapters. It waits until all of the server's goroutines have ended. If
+// ctx ends first it drops what is left and returns the context's error.
+//
+// Shutdown does not touch the [http.Server]. Call its Shutdown method as well,
+// after this one or at the same time.
+func (srv *Server) Shutdown(ctx context.Context) error {
+	srv.draining.Store(true)
+	srv.engine.StopAccepting()
+
+	grace, cancel := halfOf(ctx)
+	_ = srv.pool.Quiet(grace) // handlers that do not end in time are cancelled below
+	cancel()
+
+	namespaces := *srv.namespaces.Load()
+	for _, n := range namespaces {
+		for s := range n.Sockets() {
+			s.close(ServerShutdown, nil)
+		}
+	}
+	err := srv.engine.Shutdown(ctx)
+	if e := srv.pool.Close(ctx); err == nil {
+		err = e
+	}
+	for _, n := range namespaces {
+		if e := n.adapter.Close(ctx); err == nil {
+			err = e
+		}
+	}
+	srv.stop()
+	return err
+}
+
+// halfOf returns a context that ends after half the time that ctx has left, and
+// after 10 seconds if ctx has no deadline.
+func halfOf(ctx context.Context) (context.Context, context.CancelFunc) {
+	wait := 10 * time.Second
+	if deadline, ok := ctx.Deadline(); ok {
+		wait = time.Until(deadline) / 2
+	}
+	return context.WithTimeout(ctx, wait)
+}

@@ -1,0 +1,9 @@
+// Package siotest helps to test code that uses package socketio, as
+// net/http/httptest helps with HTTP: [Connect] connects a client to a server in
+// memory, without a port, a browser or Node.js. It works inside
+// [testing/synctest] bubbles too.
+//
+// The client speaks the real protocol over an in-memory WebSocket, in the default
+// packet format. What it receives is read with [Client.Receive], one event after
+// another.
+package siotest

@@ -1,0 +1,185 @@
+package socketio
+
+import (
+	"context"
+	"encoding/json"
+	"slices"
+	"sync"
+
+	"github.com/tandem-go/tandem/adapter"
+	"github.com/tandem-go/tandem/socketio/engine"
+)
+
+// Socket is a client's connection to one namespace. A client that is in several
+// namespaces has as many sockets, over one connection.
+type Socket struct {
+	nsp        *Namespace
+	conn       *conn
+	id         string
+	auth       []byte
+	router     router
+	membership adapter.Membership
+
+	// mu guards what follows. It is never held while user code or an adapter runs.
+	mu       sync.Mutex
+	state    socketState
+	running  bool // a goroutine runs the socket's tasks
+	greeted  bool // the connect functions have been called, so that
+	farewell bool // the disconnect functions are still due
+	queued   int  // events in the list from head to tail
+	head     *Event
+	tail     *Event
+	space    chan struct{} // closed when there is room in the queue again; nil unless the reader waits
+	acks     map[uint64]ackFunc
+	data     []datum
+	done     chan struct{} // of the context; nil until asked for
+	rooms    []string      // before connecting: those to join; after closing: those it was in
+	reason   Reason
+}
+
+type socketState uint8
+
+const (
+	stateConnecting socketState = iota
+	stateConnected
+	stateClosed
+)
+
+// ID returns the id of the socket: 20 random characters, unique in the cluster
+// and safe to show to other clients. It is the name of a room that only this
+// socket is in.
+func (s *Socket) ID() string { return s.id }
+
+// Namespace returns the namespace that the socket is connected to.
+func (s *Socket) Namespace() *Namespace { return s.nsp }
+
+// Server returns the server that the socket is connected to.
+func (s *Socket) Server() *Server { return s.nsp.server }
+
+// Conn returns the underlying connection, which the client's sockets in other
+// namespaces share.
+func (s *Socket) Conn() *engine.Session { return s.conn.session }
+
+// Handshake returns how the client connected. It is made anew by each call.
+func (s *Socket) Handshake() *Handshake {
+	return newHandshake(s.conn.session.Handshake(), s.auth)
+}
+
+// Auth decodes the payload that the client sent with its CONNECT packet (the
+// auth option of the client) into the value that v points to.
+func (s *Socket) Auth(v any) error {
+	raw := s.auth
+	if raw == nil {
+		raw = []byte("{}")
+	}
+	return s.nsp.server.opts.Codec.Unmarshal(raw, v)
+}
+
+// Context returns the context that ends when the socket disconnects. It is the
+// one that handlers get.
+func (s *Socket) Context() context.Context { return (*socketContext)(s) }
+
+// Connected reports whether the socket is connected: its guards have passed and it
+// has not disconnected.
+func (s *Socket) Connected() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.state == stateConnected
+}
+
+// Join adds the socket to the rooms. It takes effect before it returns: a
+// broadcast that starts afterwards reaches the socket. In a guard the rooms are
+// joined when the socket connects. It does nothing once the socket has
+// disconnected.
+func (s *Socket) Join(rooms ...string) {
+	s.mu.Lock()
+	if s.state == stateConnecting {
+		s.rooms = append(s.rooms, rooms...)
+		s.mu.Unlock()
+		return
+	}
+	s.mu.Unlock()
+	if len(rooms) > 0 {
+		s.nsp.adapter.Join((*peer)(s), rooms...)
+	}
+}
+
+// Leave removes the socket from the rooms.
+func (s *Socket) Leave(rooms ...string) {
+	s.mu.Lock()
+	if s.state == stateConnecting {
+		s.rooms = slices.DeleteFunc(s.rooms, func(r string) bool { return slices.Contains(rooms, r) })
+		s.mu.Unlock()
+		return
+	}
+	s.mu.Unlock()
+	s.nsp.adapter.Leave((*peer)(s), rooms...)
+}
+
+// Rooms returns the rooms that the socket is in, its own id first. After it has
+// disconnected they are those that it was in.
+func (s *Socket) Rooms() []string {
+	s.mu.Lock()
+	if s.state != stateConnected {
+		defer s.mu.Unlock()
+		return slices.Clone(s.rooms)
+	}
+	s.mu.Unlock()
+	return s.nsp.adapter.Rooms((*peer)(s))
+}
+
+// Handle registers the handler of an event for this socket alone, in place of the
+// namespace's; see [On].
+func (s *Socket) Handle(event string, h Handler) { s.router.handle(event, h) }
+
+// Wrap adds middlewares around the handling of this socket's events, inside those
+// of the namespace.
+func (s *Socket) Wrap(ms ...Middleware) { s.router.wrap(HandlerFunc(serveSocket), ms) }
+
+// OnAny adds a handler that is called for every event of this socket, after those
+// of the namespace; see [Namespace.OnAny].
+func (s *Socket) OnAny(h Handler) {
+	s.router.update(func(r *routes) { r.catchAll = append(r.catchAll, h) })
+}
+
+// others selects all sockets of the namespace but this one.
+func (s *Socket) others() Broadcast { return s.nsp.Except(s.id) }
+
+// To selects the sockets in any of the rooms, without this one.
+func (s *Socket) To(rooms ...string) Broadcast { return s.others().To(rooms...) }
+
+// Except selects all sockets of the namespace without this one and without those
+// in any of the rooms.
+func (s *Socket) Except(rooms ...string) Broadcast { return s.others().Except(rooms...) }
+
+// Broadcast selects all sockets of the namespace without this one.
+func (s *Socket) Broadcast() Broadcast { return s.others() }
+
+// Local selects the sockets of this server without this one.
+func (s *Socket) Local() Broadcast { return s.others().Local() }
+
+// Disconnect disconnects the socket: the client is told, after what was emitted
+// to it before, and does not reconnect by itself. With closeConn its sockets in
+// other namespaces are disconnected too, and the connection is closed.
+func (s *Socket) Disconnect(closeConn bool) {
+	if !closeConn {
+		s.conn.kick(s)
+		return
+	}
+	s.conn.kickAll()
+}
+
+// peer is a Socket as its adapter sees it.
+type peer Socket
+
+func (p *peer) ID() string                      { return p.id }
+func (p *peer) Membership() *adapter.Membership { return &p.membership }
+
+func (s *Socket) describe() adapter.RemoteSocket {
+	h, err := json.Marshal(s.Handshake())
+	if err != nil {
+		s.nsp.server.log.Warn("socketio: encode handshake", "socket", s.id, "err", err)
+		h = []byte("{}")
+	}
+	return adapter.RemoteSocket{ID: s.id, Rooms: s.Rooms(), Handshake: h, Data: s.dataJSON()}
+}
