@@ -84,9 +84,21 @@ func (a *Args) UnmarshalArgs(args Args) error {
 func (a Args) MarshalArgs() []any {
 	out := make([]any, len(a.list))
 	for i, raw := range a.list {
-		out[i] = parser.Raw{Data: raw, Attachments: a.attachments}
+		out[i] = a.raw(raw)
 	}
 	return out
+}
+
+// raw returns an argument with the attachments that are its own.
+func (a Args) raw(data []byte) parser.Raw {
+	if len(a.attachments) == 0 {
+		return parser.Raw{Data: data}
+	}
+	var r parser.Raw
+	if err := a.coder.Decode(data, a.attachments, &r); err != nil {
+		return parser.Raw{Data: data, Attachments: a.attachments} // encoding it reports the error
+	}
+	return r
 }
 
 // ArgsUnmarshaler is implemented by types that take all the arguments of an event
@@ -179,10 +191,11 @@ func bind[T any](a Args) (T, error) {
 }
 
 func spread[T any](v T) []any {
-	if m, ok := any(v).(ArgsMarshaler); ok {
+	boxed := any(v) // once: boxing allocates
+	if m, ok := boxed.(ArgsMarshaler); ok {
 		return m.MarshalArgs()
 	}
-	return []any{v}
+	return []any{boxed}
 }
 
 // replyArgs makes Args of an answer that an adapter has collected.

@@ -36,11 +36,16 @@ func (srv *Server) accept(session *engine.Session) engine.Receiver {
 // OnMessage handles a message of the client. Whatever breaks the protocol closes
 // the connection.
 func (c *conn) OnMessage(_ *engine.Session, m engine.Message) {
-	var p adapter.Packet
-	complete, err := c.server.opts.Parser.Decode(&c.state, m.Data, m.Binary, &p)
-	if err == nil && complete {
-		err = c.onPacket(&p)
+	p, ok := c.server.packets.Get().(*adapter.Packet)
+	if !ok {
+		p = new(adapter.Packet)
 	}
+	complete, err := c.server.opts.Parser.Decode(&c.state, m.Data, m.Binary, p)
+	if err == nil && complete {
+		err = c.onPacket(p)
+	}
+	*p = adapter.Packet{}
+	c.server.packets.Put(p)
 	if err != nil {
 		c.reject(err)
 		return

@@ -146,7 +146,7 @@ func TestClosedWhileGuardsRun(t *testing.T) {
 func shutdown(t *testing.T, s *testServer) {
 	t.Helper()
 	if err := s.Shutdown(deadline(t)); err != nil {
-		t.Errorf("shut down: %v", err)
+		t.Errorf("shut down: %v\n%s", err, goroutines())
 	}
 }
 

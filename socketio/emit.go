@@ -64,20 +64,18 @@ func (u Unicast) EmitWithAck(ctx context.Context, event string, args ...any) (Ar
 }
 
 func (s *Socket) emit(o engine.SendOption, event string, args []any) error {
-	p, err := s.nsp.packet(event, args)
-	if err != nil {
+	d := s.nsp.server.newDraft()
+	defer s.nsp.server.freeDraft(d)
+	if err := d.event(s.nsp, event, args); err != nil {
 		return err
 	}
-	return s.send(p, o, event)
+	return s.send(&d.packet, o, event)
 }
 
 // send sends an event of this server's to the client.
 func (s *Socket) send(p *adapter.Packet, o engine.SendOption, event string) error {
 	s.nsp.observeOutgoing(event, p)
-	s.mu.Lock()
-	closed := s.state == stateClosed
-	s.mu.Unlock()
-	if closed {
+	if s.ended() {
 		return ErrDisconnected
 	}
 	for _, ob := range s.nsp.server.observe.emit {
@@ -87,13 +85,15 @@ func (s *Socket) send(p *adapter.Packet, o engine.SendOption, event string) erro
 }
 
 func (s *Socket) emitWithAck(ctx context.Context, o engine.SendOption, event string, args []any) (Args, error) {
-	p, err := s.nsp.packet(event, args)
-	if err != nil {
+	d := s.nsp.server.newDraft()
+	defer s.nsp.server.freeDraft(d)
+	if err := d.event(s.nsp, event, args); err != nil {
 		return Args{}, err
 	}
 	answers := make(chan adapter.Reply, 1)
-	p.ID, p.HasID = s.nsp.ackIDs.Add(1)-1, true
-	err = s.awaitAck(p.ID, func(r adapter.Reply, ok bool) {
+	id := s.nsp.ackIDs.Add(1) - 1
+	d.packet.ID, d.packet.HasID = id, true
+	err := s.awaitAck(id, func(r adapter.Reply, ok bool) {
 		if ok {
 			answers <- r
 		}
@@ -102,8 +102,8 @@ func (s *Socket) emitWithAck(ctx context.Context, o engine.SendOption, event str
 	if err != nil {
 		return Args{}, err
 	}
-	defer s.forgetAck(p.ID)
-	if err := s.send(p, o, event); err != nil {
+	defer s.takeAck(id)
+	if err := s.send(&d.packet, o, event); err != nil {
 		return Args{}, err
 	}
 	select {
@@ -120,7 +120,7 @@ func (s *Socket) emitWithAck(ctx context.Context, o engine.SendOption, event str
 // ackFunc gets the answer to one event; false means that there will be none.
 type ackFunc func(r adapter.Reply, ok bool)
 
-// awaitAck registers fn to be called exactly once, unless forgetAck comes first.
+// awaitAck registers fn to be called exactly once, unless takeAck comes first.
 func (s *Socket) awaitAck(id uint64, fn ackFunc) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -137,10 +137,8 @@ func (s *Socket) awaitAck(id uint64, fn ackFunc) error {
 	return nil
 }
 
-func (s *Socket) forgetAck(id uint64) {
-	s.takeAck(id)
-}
-
+// takeAck removes and returns what has been registered for an acknowledgement,
+// nil if there is nothing.
 func (s *Socket) takeAck(id uint64) ackFunc {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -162,17 +160,13 @@ func (s *Socket) receiveAck(p *adapter.Packet) {
 
 // sendAck answers an event of the client's.
 func (s *Socket) sendAck(id uint64, args []any) error {
-	data, attachments, err := s.nsp.server.coder.AppendAck(nil, args...)
-	if err != nil {
+	d := s.nsp.server.newDraft()
+	defer s.nsp.server.freeDraft(d)
+	if err := d.ack(s.nsp, id, args); err != nil {
 		return err
 	}
-	s.mu.Lock()
-	closed := s.state == stateClosed
-	s.mu.Unlock()
-	if closed {
+	if s.ended() {
 		return ErrDisconnected
 	}
-	return s.conn.send(&adapter.Packet{
-		Type: adapter.Ack, Namespace: s.nsp.name, ID: id, HasID: true, Data: data, Attachments: attachments,
-	}, 0)
+	return s.conn.send(&d.packet, 0)
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+
+	"github.com/tandem-go/tandem/socketio/parser"
 )
 
 var (
@@ -112,16 +114,8 @@ func clientError(err error) *Error {
 	return &Error{Message: internalError}
 }
 
-func reserved(event string) bool {
-	switch event {
-	case "connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener":
-		return true
-	}
-	return false
-}
-
 func checkEvent(event string) error {
-	if reserved(event) {
+	if parser.Reserved(event) {
 		return fmt.Errorf("%w: %q", ErrReservedEvent, event)
 	}
 	return nil

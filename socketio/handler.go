@@ -82,8 +82,11 @@ func (e *Event) Ack(args ...any) error {
 	if !e.WantsAck() {
 		return ErrAlreadyAcked
 	}
+	if err := e.Socket.sendAck(e.id, args); err != nil {
+		return err // nothing has been sent: the sender may still be told of an error
+	}
 	e.acked = true
-	return e.Socket.sendAck(e.id, args)
+	return nil
 }
 
 // AckFunc returns a function that does what [Event.Ack] does and may be called
@@ -102,5 +105,9 @@ func ackOnce(s *Socket, id uint64, done *atomic.Bool, args []any) error {
 	if done.Swap(true) {
 		return ErrAlreadyAcked
 	}
-	return s.sendAck(id, args)
+	err := s.sendAck(id, args)
+	if err != nil {
+		done.Store(false)
+	}
+	return err
 }

@@ -101,7 +101,7 @@ func (h *host) DeliverWithAck(p *adapter.Packet, to []adapter.Peer, f adapter.Fl
 	}, reached, f)
 	return sync.OnceFunc(func() {
 		for _, s := range asked {
-			s.forgetAck(id)
+			s.takeAck(id)
 		}
 	})
 }

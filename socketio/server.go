@@ -33,6 +33,8 @@ type Server struct {
 	coder   *parser.Coder
 	pool    *exec.Pool
 	events  sync.Pool // of *Event
+	drafts  sync.Pool // of *draft
+	packets sync.Pool // of *adapter.Packet, for readers
 	observe observers
 
 	connectTimeout    *wheel.Class

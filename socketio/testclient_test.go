@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"regexp"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -80,12 +81,18 @@ func serveOn(tb testing.TB, l net.Listener, opts *socketio.Options) *testServer 
 		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()
 		if err := s.Shutdown(ctx); err != nil {
-			tb.Errorf("shut the server down: %v", err)
+			tb.Errorf("shut the server down: %v\n%s", err, goroutines())
 		}
 		s.http.Close()
 		<-served
 	})
 	return s
+}
+
+// goroutines returns the stacks of all goroutines.
+func goroutines() []byte {
+	buf := make([]byte, 1<<16)
+	return buf[:runtime.Stack(buf, true)]
 }
 
 // echo makes the server acknowledge the event "echo" with its arguments, which [client.sync] relies on.
@@ -182,6 +189,9 @@ type link interface {
 	send(packets ...string) error
 	// receive returns the next packets.
 	receive() ([]string, error)
+	// hangUp tells the server that the connection ends.
+	hangUp()
+	// close ends everything.
 	close()
 }
 
@@ -276,9 +286,23 @@ func (c *client) packet(p string) bool {
 	}
 }
 
-// close ends the connection from the client's side and waits for the reader.
+// close ends the connection from the client's side and waits for the reader, which gets the chance to take what the server still sends.
 func (c *client) close() {
 	c.once.Do(func() {
+		c.link.hangUp()
+		timer := time.NewTimer(time.Second)
+		defer timer.Stop()
+	drain:
+		for {
+			select {
+			case _, ok := <-c.in:
+				if !ok {
+					break drain
+				}
+			case <-timer.C:
+				break drain
+			}
+		}
 		close(c.quit)
 		c.link.close()
 		<-c.ended
@@ -466,6 +490,7 @@ func (l *wsLink) send(packets ...string) error {
 func (l *wsLink) receive() ([]string, error) {
 	kind, data, err := l.conn.ReadMessage()
 	if err != nil {
+		l.conn.Close() // as clients do, so that the server need not wait
 		return nil, err
 	}
 	if kind == websocket.BinaryMessage {
@@ -474,7 +499,8 @@ func (l *wsLink) receive() ([]string, error) {
 	return []string{string(data)}, nil
 }
 
-func (l *wsLink) close() { l.conn.Close() }
+func (l *wsLink) hangUp() { l.conn.Close() }
+func (l *wsLink) close()  { l.conn.Close() }
 
 // A pollLink polls.
 type pollLink struct {
@@ -542,6 +568,8 @@ func (l *pollLink) request(method string, body io.Reader) (string, error) {
 	}
 	return string(answer), nil
 }
+
+func (l *pollLink) hangUp() { _ = l.send("1") }
 
 func (l *pollLink) close() {
 	l.cancel()

@@ -38,9 +38,9 @@ var membershipTests = []test{
 	}},
 	{"LeaveMatching of all", func(t *testing.T, c *cluster) {
 		for _, p := range c.peers {
-			p.Host().Adapter().Join(p, "room", "stay")
+			p.Host().Adapter().Join(p, "room", "stay", "too")
 		}
-		c.leaveMatching(t, adapter.Target{}, "room", "nobody")
+		c.leaveMatching(t, adapter.Target{}, "nobody", "room", "too")
 		c.waitRooms(t, []string{"stay"}, c.peers...)
 	}},
 	{"LeaveMatching of the matching", func(t *testing.T, c *cluster) {

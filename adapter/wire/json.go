@@ -56,9 +56,6 @@ func AppendJSON(dst, msg []byte, atts [][]byte) (json []byte, attachments [][]by
 type toJSON struct {
 	dst  []byte
 	atts [][]byte
-	// inline writes binary as JSON.stringify writes a Buffer, in place of a
-	// placeholder.
-	inline bool
 }
 
 func (t *toJSON) value(b []byte, depth int) ([]byte, error) {
@@ -232,24 +229,8 @@ func bigEndian(b []byte) uint64 {
 
 // binary writes one binary value.
 func (t *toJSON) binary(bin []byte) {
-	if t.inline {
-		t.dst = appendBuffer(t.dst, bin)
-		return
-	}
 	t.dst = append(t.dst, `{"_placeholder":true,"num":`...)
 	t.dst = strconv.AppendInt(t.dst, int64(len(t.atts)), 10)
 	t.dst = append(t.dst, '}')
 	t.atts = append(t.atts, bin)
-}
-
-// appendBuffer writes what JSON.stringify makes of a Node Buffer.
-func appendBuffer(dst, bin []byte) []byte {
-	dst = append(dst, `{"type":"Buffer","data":[`...)
-	for i, c := range bin {
-		if i > 0 {
-			dst = append(dst, ',')
-		}
-		dst = strconv.AppendUint(dst, uint64(c), 10)
-	}
-	return append(dst, `]}`...)
 }

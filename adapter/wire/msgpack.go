@@ -29,22 +29,6 @@ func AppendMsgpack(dst, json []byte, attachments [][]byte) ([]byte, error) {
 	return m.dst, nil
 }
 
-// AppendPlainJSON appends to dst the JSON text with its binary placeholders
-// replaced by what JSON.stringify makes of a Node Buffer,
-// {"type":"Buffer","data":[1,2]}. It is for the messages that have only a JSON
-// form. Its errors are those of [AppendMsgpack].
-func AppendPlainJSON(dst, json []byte, attachments [][]byte) ([]byte, error) {
-	b, err := AppendMsgpack(nil, json, attachments)
-	if err != nil {
-		return dst, err
-	}
-	t := toJSON{dst: dst, inline: true}
-	if _, err := t.value(b, 0); err != nil {
-		return dst, err
-	}
-	return t.dst, nil
-}
-
 // toMsgpack is one conversion from JSON text. src[pos:] is what is left of it.
 type toMsgpack struct {
 	src  []byte

@@ -163,18 +163,6 @@ func TestAppendMsgpackIsLinear(t *testing.T) {
 	}
 }
 
-func TestAppendPlainJSON(t *testing.T) {
-	got, err := wire.AppendPlainJSON([]byte("x"), []byte(`["a",{"_placeholder":true,"num":0},{"b":{"_placeholder":true,"num":1}}]`), [][]byte{{1, 255}, {}})
-	if want := `x["a",{"type":"Buffer","data":[1,255]},{"b":{"type":"Buffer","data":[]}}]`; err != nil || string(got) != want {
-		t.Errorf("got %s, %v, want %s", got, err, want)
-	}
-	for _, bad := range []string{`[`, `{"_placeholder":true,"num":3}`} {
-		if got, err := wire.AppendPlainJSON([]byte("x"), []byte(bad), [][]byte{{1}}); err == nil || string(got) != "x" {
-			t.Errorf("AppendPlainJSON(%s) = %s, %v", bad, got, err)
-		}
-	}
-}
-
 func TestAllocations(t *testing.T) {
 	text := []byte(`["msg",{"id":12345,"text":"with \"escapes\" and é😀","list":[1,2.5,-3,true,null,[],{}],"n":{"a":{"b":[1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17]}}},{"_placeholder":true,"num":0}]`)
 	atts := [][]byte{bytes.Repeat([]byte{7}, 100)}

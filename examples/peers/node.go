@@ -120,7 +120,7 @@ func (n *NodeProcess) Try(out any, js string, args ...any) error {
 	}
 	a, err := await(answered, evalTimeout)
 	if err != nil {
-		return fmt.Errorf("%w: %s", err, js)
+		return fmt.Errorf("%w\nin: %.400s", err, js)
 	}
 	if out == nil {
 		return nil

@@ -37,10 +37,10 @@ func endingOfWrite(err error) ending {
 	return ending{reason: TransportError, err: err, gone: true}
 }
 
-// Close ends the session once the frames sent before have been written, or when
-// that takes too long: Options.WriteTimeout for WebSocket, and for polling 30 s
-// without a poll to take them. Nothing more is sent or received. It does not
-// wait. Only the first call counts; its reason is passed to Receiver.OnClose.
+// Close ends the session once the frames sent before have been written, or
+// polled for, but after Options.WriteTimeout at the latest. Nothing more is sent
+// or received. It does not wait. Only the first call counts; its reason is passed
+// to Receiver.OnClose.
 func (s *Session) Close(reason Reason) {
 	s.mu.Lock()
 	if s.State() != StateOpen {
@@ -49,11 +49,7 @@ func (s *Session) Close(reason Reason) {
 	}
 	s.state.Store(uint32(StateClosing))
 	s.reason = reason
-	timeout := s.srv.timers.pollingClose
-	if s.conn != nil {
-		timeout = s.srv.timers.write
-	}
-	timeout.Arm(&s.heartbeat)
+	s.srv.timers.write.Arm(&s.heartbeat)
 	s.mu.Unlock()
 	// Frames may still be on their way to the queue: the end goes behind them.
 	s.srv.pool.Send(int(s.shard), (*sink)(s), nil, seal)

@@ -11,10 +11,10 @@ import (
 	"github.com/tandem-go/tandem/socketio/engine"
 )
 
-// echo sends every message back.
-type echo struct{}
+// echoReceiver sends every message back.
+type echoReceiver struct{}
 
-func (echo) OnMessage(s *engine.Session, m engine.Message) {
+func (echoReceiver) OnMessage(s *engine.Session, m engine.Message) {
 	if m.Binary {
 		s.Send(engine.NewBinaryFrame(m.Data), 0)
 		return
@@ -22,11 +22,11 @@ func (echo) OnMessage(s *engine.Session, m engine.Message) {
 	s.Send(engine.NewTextFrame(string(m.Data)), 0)
 }
 
-func (echo) OnClose(*engine.Session, engine.Reason, error) {}
+func (echoReceiver) OnClose(*engine.Session, engine.Reason, error) {}
 
 // An echo server, and a client that talks to it over a plain WebSocket.
 func Example() {
-	srv := engine.NewServer(func(*engine.Session) engine.Receiver { return echo{} }, nil)
+	srv := engine.NewServer(func(*engine.Session) engine.Receiver { return echoReceiver{} }, nil)
 	mux := http.NewServeMux()
 	mux.Handle("/engine.io/", srv)
 	ts := httptest.NewServer(mux)
@@ -53,7 +53,7 @@ func Example() {
 
 // A broadcast: one frame, encoded once, to all sessions.
 func ExampleServer_NewBatch() {
-	srv := engine.NewServer(func(*engine.Session) engine.Receiver { return echo{} }, nil)
+	srv := engine.NewServer(func(*engine.Session) engine.Receiver { return echoReceiver{} }, nil)
 	defer func() { _ = srv.Shutdown(context.Background()) }()
 
 	batch := srv.NewBatch()

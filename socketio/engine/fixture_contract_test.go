@@ -44,7 +44,7 @@ func start(tb testing.TB, opts *engine.Options) *server {
 func startEcho(tb testing.TB, opts *engine.Options) *server {
 	tb.Helper()
 	s := start(tb, opts)
-	s.onMessage = echo
+	s.onMessage = sendBack
 	return s
 }
 
@@ -100,9 +100,13 @@ func (s *server) accept(session *engine.Session) engine.Receiver {
 	return p
 }
 
-// shutdown ends the engine and fails the test if it does not end.
+// shutdown ends the engine and fails the test if it does not end. The sessions
+// that are left are dropped, so that nothing waits for clients that are gone.
 func (s *server) shutdown() {
 	s.tb.Helper()
+	for session := range s.engine.Sessions() {
+		session.Discard(engine.ForcedClose)
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	if err := s.engine.Shutdown(ctx); err != nil {
@@ -143,7 +147,7 @@ type message struct {
 
 func text(s string) message { return message{data: s} }
 
-func binary(s string) message { return message{data: s, binary: true} }
+func bin(s string) message { return message{data: s, binary: true} }
 
 // A peer is the receiver of one session and records what it is told.
 type peer struct {
@@ -175,8 +179,8 @@ func (p *peer) OnClose(_ *engine.Session, r engine.Reason, err error) {
 	}
 }
 
-// echo sends a message back to where it came from.
-func echo(p *peer, m engine.Message) {
+// sendBack sends a message back to where it came from.
+func sendBack(p *peer, m engine.Message) {
 	if m.Binary {
 		p.session.Send(engine.NewBinaryFrame(m.Data), 0)
 		return

@@ -11,7 +11,7 @@ type timers struct {
 	upgrade      *wheel.Class
 	noop         *wheel.Class
 	write        *wheel.Class
-	pollingClose *wheel.Class
+	pollingGrace *wheel.Class
 }
 
 // newTimers returns the classes for the server's options.
@@ -22,7 +22,7 @@ func newTimers(w *wheel.Wheel, o *Options) timers {
 		upgrade:      w.Class(o.UpgradeTimeout),
 		noop:         w.Class(noopInterval),
 		write:        w.Class(o.WriteTimeout),
-		pollingClose: w.Class(pollingCloseTimeout),
+		pollingGrace: w.Class(pollingGrace),
 	}
 }
 

@@ -51,8 +51,8 @@ type Options struct {
 	// answered with 503. The default, 0, means no limit.
 	MaxSessions int
 	// WriteTimeout is how long one write to a client that does not read fast
-	// enough may take, and how long Session.Close waits for queued messages.
-	// The default is 10 s.
+	// enough may take, and how long Session.Close waits for queued messages to
+	// be written or polled for. The default is 10 s.
 	WriteTimeout time.Duration
 
 	// Transports lists the transports that are offered, [Polling] and
@@ -90,9 +90,9 @@ type Options struct {
 
 // Timing and limits that are not worth an option.
 const (
-	// pollingCloseTimeout is how long a closing session waits for the poll that
-	// takes its last messages.
-	pollingCloseTimeout = 30 * time.Second
+	// pollingGrace is how long a closing session without queued messages waits
+	// for the poll in whose answer the client is told.
+	pollingGrace = time.Second
 	// noopInterval is how often a poll is answered during an upgrade so that
 	// the client can stop polling.
 	noopInterval = 100 * time.Millisecond

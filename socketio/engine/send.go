@@ -81,6 +81,11 @@ func (s *Session) enqueue(frames []*packet.Frame, flags uint8) bool {
 	}
 	if flags&seal != 0 {
 		s.sealed = true
+		if s.conn == nil && s.queue == nil {
+			// Nothing has to be delivered, so the client's next poll is not
+			// worth waiting for any longer than clients usually take.
+			s.srv.timers.pollingGrace.Arm(&s.heartbeat)
+		}
 	} else if !s.push(frames, SendOption(flags)) {
 		s.mu.Unlock()
 		if SendOption(flags)&Volatile == 0 {

@@ -241,6 +241,10 @@ func appendEscaped(dst []byte, s string) []byte {
 		switch {
 		case r == '"' || r == '\\':
 			dst = append(dst, '\\', byte(r))
+		case r == '\b':
+			dst = append(dst, `\b`...)
+		case r == '\f':
+			dst = append(dst, `\f`...)
 		case r == '\n':
 			dst = append(dst, `\n`...)
 		case r == '\r':

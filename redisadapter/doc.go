@@ -1,0 +1,48 @@
+// Package redisadapter lets the servers of a cluster share their rooms through
+// Redis. It speaks the wire protocol of the official [@socket.io/redis-adapter]
+// (its classic, pub/sub mode, version 7 and later), so that Go and Node.js
+// servers, and the programs that use @socket.io/redis-emitter, form one cluster:
+//
+//	rdb := redis.NewClient(&redis.Options{Addr: "localhost:6379"})
+//	io := socketio.NewServer(&socketio.Options{Adapter: redisadapter.New(rdb, nil)})
+//
+// # What is guaranteed
+//
+// Sockets of this node get a broadcast at once and in the order of the calls,
+// whether Redis can be reached or not. The other nodes get what this node
+// publishes in the same order, each message at most once. Pub/sub keeps
+// nothing: a node that is cut off from Redis misses what is published meanwhile.
+//
+// While Redis cannot be reached, what is to be published waits in a bounded
+// queue for up to [Options.RequestTimeout], and the operation returns an
+// [*UnavailableError]. A message whose fate is unknown, because the connection
+// broke after it had been written, is not sent again.
+//
+// Operations that need answers from the other nodes end with a [*TimeoutError]
+// if some of them do not come, and still return those that came.
+//
+// # Working with Node.js servers
+//
+// Rooms are strings here, while JavaScript tells the room 123 from the room
+// "123". A number that comes from a Node.js server is read as its text. A room
+// whose name is the text of an integer is published in both forms, so that it
+// reaches the members of either room there.
+//
+// An answer to a broadcast carries one value, the first one that the client
+// gave. When a client disconnects before it has answered a broadcast of a Node.js
+// server, that server is told an empty answer, rather than being left to run
+// into its timeout.
+//
+// Every program that may publish on the Redis server can make this node's
+// sockets join rooms, receive events and disconnect. Messages that are malformed
+// are dropped, counted, and logged at a limited rate.
+//
+// # Access control lists
+//
+// A node needs PUBLISH, SUBSCRIBE, PSUBSCRIBE, UNSUBSCRIBE, PUNSUBSCRIBE, PING and
+// PUBSUB|NUMSUB. Redis compares the pattern of a PSUBSCRIBE literally with the
+// channel rules of a user: with the default key and namespace it needs
+// &socket.io#/#*, besides &socket.io-request#* and &socket.io-response#*.
+//
+// [@socket.io/redis-adapter]: https://socket.io/docs/v4/redis-adapter/
+package redisadapter

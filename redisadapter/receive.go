@@ -1,0 +1,258 @@
+package redisadapter
+
+import (
+	"encoding/json"
+	"errors"
+	"time"
+
+	"github.com/tandem-go/tandem/adapter"
+)
+
+// receive handles what comes on any of the channels of the namespace. The
+// subscriber calls it, for one message after the other; it does not wait for
+// anything.
+func (c *classic) receive(channel, payload string) {
+	if room, ok := c.roomOf(channel); ok {
+		c.receiveBroadcast(room, payload)
+		return
+	}
+	if channel == c.request {
+		c.receiveRequest(payload)
+		return
+	}
+	c.receiveResponse(payload)
+}
+
+// receiveRequest does what another node asks for.
+func (c *classic) receiveRequest(payload string) {
+	r, err := readRequest(payload)
+	if err == nil && r.uid() != c.uid {
+		err = c.serve(r)
+	}
+	if err != nil {
+		c.link.log.report(troubleRequest, 1, err, "namespace", c.host.Namespace())
+	}
+}
+
+func (c *classic) serve(r *remoteRequest) error {
+	switch r.kind() {
+	case typeSockets:
+		return c.serveSockets(r)
+	case typeAllRooms:
+		c.respond(r, roomsResponse{RequestID: r.RequestID, Rooms: c.allRooms()})
+		return nil
+	case typeJoin, typeLeave, typeDisconnect:
+		if present(r.Opts) {
+			return c.serveMatching(r)
+		}
+		return c.serveOne(r)
+	case typeFetch:
+		return c.serveFetch(r)
+	case typeServerEmit:
+		return c.serveEvent(r)
+	case typeBroadcast:
+		return c.serveBroadcast(r)
+	}
+	return nil // of another version
+}
+
+// respond sends the JSON of a response to the node that has asked.
+func (c *classic) respond(r *remoteRequest, response any) {
+	payload, err := marshal(response, nil)
+	if err != nil {
+		c.link.log.report(troubleAnswer, 1, err, "namespace", c.host.Namespace())
+		return
+	}
+	c.respondWith(r.uid(), payload)
+}
+
+// respondWith sends a response to the node with that uid. It has been counted
+// when it cannot be sent.
+func (c *classic) respondWith(uid string, payload []byte) {
+	channel := c.response
+	if c.link.opts.PublishOnSpecificResponseChannel && uid != "" {
+		channel = c.answers(uid)
+	}
+	_ = c.publish(channel, payload)
+}
+
+type roomsResponse struct {
+	RequestID json.RawMessage `json:"requestId,omitempty"`
+	Rooms     []string        `json:"rooms"`
+}
+
+type socketsResponse struct {
+	RequestID json.RawMessage `json:"requestId,omitempty"`
+	Sockets   any             `json:"sockets"`
+}
+
+// serveSockets answers the request of old for the ids of sockets.
+func (c *classic) serveSockets(r *remoteRequest) error {
+	var rooms selector
+	if present(r.Rooms) {
+		if err := json.Unmarshal(r.Rooms, &rooms); err != nil {
+			return errMalformed
+		}
+	}
+	ids := []string{}
+	c.Select(adapter.Target{Rooms: rooms}, func(to []adapter.Peer) {
+		for _, p := range to {
+			ids = append(ids, p.ID())
+		}
+	})
+	c.respond(r, socketsResponse{RequestID: r.RequestID, Sockets: ids})
+	return nil
+}
+
+// allRooms returns the rooms of the local sockets, their ids among them.
+func (c *classic) allRooms() []string {
+	seen := make(map[string]struct{})
+	rooms := []string{}
+	c.Select(adapter.Target{}, func(to []adapter.Peer) {
+		for _, p := range to {
+			for _, room := range c.Rooms(p) {
+				if _, ok := seen[room]; !ok {
+					seen[room] = struct{}{}
+					rooms = append(rooms, room)
+				}
+			}
+		}
+	})
+	return rooms
+}
+
+// serveMatching changes the local sockets that the request selects. The sender
+// wants no answer.
+func (c *classic) serveMatching(r *remoteRequest) error {
+	t, err := r.target()
+	if err != nil {
+		return err
+	}
+	if r.kind() == typeDisconnect {
+		return c.Memory.Disconnect(c.ctx, t, truthy(r.Close))
+	}
+	var rooms roomList
+	if err := json.Unmarshal(r.Rooms, &rooms); err != nil {
+		return errMalformed
+	}
+	if r.kind() == typeJoin {
+		return c.Memory.JoinAll(c.ctx, t, rooms...)
+	}
+	return c.Memory.LeaveMatching(c.ctx, t, rooms...)
+}
+
+// serveOne changes one local socket, as versions of old ask for, and answers if
+// there is such a socket.
+func (c *classic) serveOne(r *remoteRequest) error {
+	p, ok := c.host.Peer(stringOf(r.SID))
+	if !ok {
+		return nil
+	}
+	if r.kind() == typeDisconnect {
+		c.host.Disconnect(p, truthy(r.Close))
+	} else {
+		var room roomName
+		if err := json.Unmarshal(r.Room, &room); err != nil {
+			return errMalformed
+		}
+		if r.kind() == typeJoin {
+			c.Join(p, string(room))
+		} else {
+			c.Leave(p, string(room))
+		}
+	}
+	c.respond(r, struct {
+		RequestID json.RawMessage `json:"requestId,omitempty"`
+	}{r.RequestID})
+	return nil
+}
+
+// serveFetch describes the local sockets that the request selects.
+func (c *classic) serveFetch(r *remoteRequest) error {
+	t, err := r.target()
+	if err != nil {
+		return err
+	}
+	sockets, err := c.Memory.Fetch(c.ctx, t)
+	if err != nil {
+		return err
+	}
+	described := make([]socketJSON, len(sockets))
+	for i, s := range sockets {
+		described[i] = socketJSON{ID: s.ID, Handshake: object(s.Handshake), Rooms: s.Rooms, Data: object(s.Data)}
+		if s.Rooms == nil {
+			described[i].Rooms = []string{}
+		}
+	}
+	c.respond(r, socketsResponse{RequestID: r.RequestID, Sockets: described})
+	return nil
+}
+
+// socketJSON is how a socket is described on the wire.
+type socketJSON struct {
+	ID        string          `json:"id"`
+	Handshake json.RawMessage `json:"handshake"`
+	Rooms     []string        `json:"rooms"`
+	Data      json.RawMessage `json:"data"`
+}
+
+// object returns data if it is JSON, and an empty object if not: one socket that
+// cannot be described must not keep the others from being so.
+func object(data []byte) json.RawMessage {
+	if !json.Valid(data) {
+		return json.RawMessage("{}")
+	}
+	return data
+}
+
+// serveEvent runs the handlers of an event. That the id of the request is there,
+// even if it is null, is what asks for an answer.
+func (c *classic) serveEvent(r *remoteRequest) error {
+	if len(r.Data) < 3 || r.Data[0] != '[' {
+		return errMalformed
+	}
+	var respond func(adapter.Reply)
+	if r.RequestID != nil {
+		respond = func(reply adapter.Reply) { c.respondEvent(r.RequestID, reply) }
+	}
+	c.host.ServeServerEvent(c.ctx, r.Data, r.attachments, respond)
+	return nil
+}
+
+// respondEvent sends the answer of a handler. It goes to all nodes whatever the
+// options say, as it does in the reference implementation.
+func (c *classic) respondEvent(id json.RawMessage, reply adapter.Reply) {
+	response := eventResponse{Type: typeServerEmit, RequestID: id}
+	var err error
+	if response.Data, err = firstElement(reply.Data); err != nil {
+		reply.Attachments = nil
+	}
+	payload, encodeErr := marshal(response, reply.Attachments)
+	if err = errors.Join(err, encodeErr); err != nil {
+		c.link.log.report(troubleAnswer, 1, err, "namespace", c.host.Namespace())
+	}
+	if encodeErr == nil {
+		_ = c.publish(c.response, payload) // it has been counted if it fails
+	}
+}
+
+type eventResponse struct {
+	Type      int             `json:"type"`
+	RequestID json.RawMessage `json:"requestId"`
+	Data      json.RawMessage `json:"data,omitempty"`
+}
+
+// flagsOf reads the flags of a request.
+func flagsOf(data json.RawMessage) (f adapter.Flags) {
+	var members map[string]json.RawMessage
+	if json.Unmarshal(data, &members) != nil {
+		return f
+	}
+	f.Volatile = truthy(members["volatile"])
+	f.NoCompress = string(members["compress"]) == "false"
+	var timeout float64
+	if json.Unmarshal(members["timeout"], &timeout) == nil && timeout > 0 {
+		f.Timeout = time.Duration(min(timeout, float64(maxServing/time.Millisecond)) * float64(time.Millisecond))
+	}
+	return f
+}

@@ -1,0 +1,386 @@
+package redisadapter
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/tandem-go/tandem/adapter"
+)
+
+const (
+	// pingInterval is how often the subscriber's connection is tried.
+	pingInterval = 3 * time.Second
+	// silence is how long nothing, not even the answer to a ping, may come before
+	// the connection is taken for dead.
+	silence = 10 * time.Second
+)
+
+// topic is a channel or a pattern to listen to.
+type topic struct {
+	name    string
+	pattern bool
+}
+
+// subscription is what one namespace listens to. Its fields but topics and
+// handle are guarded by the subscriber's mu.
+type subscription struct {
+	topics []topic
+	handle func(channel, payload string)
+
+	missing int           // how many topics Redis has not confirmed
+	ready   chan struct{} // closed while none is missing
+}
+
+// subscriber owns the one connection that listens for all namespaces of a
+// server. One connection, because the number of connections that listen to a
+// request channel is how a cluster counts its nodes.
+//
+// Two goroutines serve it. The keeper makes the connection, changes what it
+// listens to, and pings it; the reader, which the keeper starts and waits for,
+// handles what comes. The Redis client reconnects by itself when a connection
+// breaks; the keeper replaces one that has gone silent.
+type subscriber struct {
+	rdb    redis.UniversalClient
+	log    *reporter
+	ping   time.Duration
+	quiet  time.Duration
+	ctx    context.Context // ends when the subscriber is to stop
+	cancel context.CancelFunc
+	done   chan struct{} // closed when the keeper has ended
+
+	wake chan struct{} // tells the keeper that desired has changed
+
+	mu        sync.Mutex
+	desired   map[topic]*subscription
+	confirmed map[topic]bool
+	settled   []chan struct{} // closed when Redis has been told what is desired
+	trouble   error           // why what is missing may be missing
+}
+
+func newSubscriber(rdb redis.UniversalClient, log *reporter) *subscriber {
+	ctx, cancel := context.WithCancel(context.Background())
+	return &subscriber{
+		rdb: rdb, log: log, ping: pingInterval, quiet: silence,
+		ctx: ctx, cancel: cancel,
+		done:      make(chan struct{}),
+		wake:      make(chan struct{}, 1),
+		desired:   make(map[topic]*subscription),
+		confirmed: make(map[topic]bool),
+	}
+}
+
+// add starts to listen for sub.
+func (s *subscriber) add(sub *subscription) {
+	s.mu.Lock()
+	sub.ready = make(chan struct{})
+	for _, t := range sub.topics {
+		s.desired[t] = sub
+		if !s.confirmed[t] { // as it may be from a namespace of the same name
+			sub.missing++
+		}
+	}
+	if sub.missing == 0 {
+		close(sub.ready)
+	}
+	s.mu.Unlock()
+	s.nudge()
+}
+
+// remove stops to listen for sub. The channel that it returns is closed when
+// Redis has been told.
+func (s *subscriber) remove(sub *subscription) <-chan struct{} {
+	settled := make(chan struct{})
+	s.mu.Lock()
+	for _, t := range sub.topics {
+		if s.desired[t] == sub {
+			delete(s.desired, t)
+		}
+	}
+	s.settled = append(s.settled, settled)
+	s.mu.Unlock()
+	s.nudge()
+	return settled
+}
+
+func (s *subscriber) nudge() {
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+}
+
+// wait returns when Redis has confirmed all that sub listens to.
+func (s *subscriber) wait(ctx context.Context, sub *subscription) error {
+	s.mu.Lock()
+	ready := sub.ready
+	s.mu.Unlock()
+	select {
+	case <-ready:
+		return nil
+	case <-s.ctx.Done():
+		return adapter.ErrClosed
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// ready tells that wait would return at once.
+func (s *subscriber) ready(sub *subscription) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return sub.missing == 0
+}
+
+// lastTrouble returns why a subscription may not be confirmed yet.
+func (s *subscriber) lastTrouble() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.trouble
+}
+
+// close stops the subscriber and waits for it until ctx ends.
+func (s *subscriber) close(ctx context.Context) error {
+	s.cancel()
+	select {
+	case <-s.done:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// keep is the keeper.
+func (s *subscriber) keep() {
+	defer close(s.done)
+	var deaths backoff
+	for alive := true; alive; alive = pause(s.ctx, deaths.next()) {
+		k := keeper{subscriber: s, ps: s.rdb.Subscribe(s.ctx), told: make(map[topic]bool)}
+		k.run()
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, settled := range s.settled {
+		close(settled)
+	}
+	s.settled = nil
+}
+
+// keeper is the keeper's work with one PubSub.
+type keeper struct {
+	*subscriber
+	ps    *redis.PubSub
+	told  map[topic]bool // what ps has been told to listen to
+	stale map[topic]bool // what was unconfirmed at the last ping
+}
+
+// run tells Redis what is desired, and keeps the connection until it is dead or
+// the subscriber stops.
+func (k *keeper) run() {
+	k.reconcile() // the first subscription makes the connection
+	dead := make(chan struct{})
+	go func() {
+		defer close(dead)
+		k.read(k.ps)
+	}()
+	ticker := time.NewTicker(k.ping)
+	defer ticker.Stop()
+	for alive := true; alive; {
+		select {
+		case <-k.wake:
+			k.reconcile()
+		case <-ticker.C:
+			k.repeat()
+			if err := k.ps.Ping(k.ctx); err != nil {
+				k.failed(err)
+			}
+		case <-dead:
+			alive = false
+		case <-k.ctx.Done():
+			alive = false
+		}
+	}
+	k.ps.Close() //nolint:errcheck // what is left is dead already, or ends with the connection
+	<-dead
+}
+
+// reconcile tells Redis the difference between what is desired and what it has
+// been told.
+func (k *keeper) reconcile() {
+	k.mu.Lock()
+	var add, drop []topic
+	for t := range k.desired {
+		if !k.told[t] {
+			add = append(add, t)
+			k.told[t] = true
+		}
+	}
+	for t := range k.told {
+		if k.desired[t] == nil {
+			drop = append(drop, t)
+			delete(k.told, t)
+			delete(k.confirmed, t)
+		}
+	}
+	settled := k.settled
+	k.settled = nil
+	k.mu.Unlock()
+	k.tell(add, k.ps.Subscribe, k.ps.PSubscribe)
+	k.tell(drop, k.ps.Unsubscribe, k.ps.PUnsubscribe)
+	for _, c := range settled {
+		close(c)
+	}
+}
+
+// tell sends one command for the channels and one for the patterns. When it
+// fails the Redis client catches up on the next connection.
+func (k *keeper) tell(topics []topic, channels, patterns func(context.Context, ...string) error) {
+	var names [2][]string
+	for _, t := range topics {
+		i := 0
+		if t.pattern {
+			i = 1
+		}
+		names[i] = append(names[i], t.name)
+	}
+	for i, command := range []func(context.Context, ...string) error{channels, patterns} {
+		if len(names[i]) == 0 {
+			continue
+		}
+		if err := command(k.ctx, names[i]...); err != nil {
+			k.failed(err)
+		}
+	}
+}
+
+// repeat asks once more for what has not been confirmed since the last ping: it
+// may have been refused for lack of a permission that has been granted since.
+func (k *keeper) repeat() {
+	stale := make(map[topic]bool)
+	var again []topic
+	k.mu.Lock()
+	for t := range k.told {
+		if !k.confirmed[t] {
+			stale[t] = true
+			if k.stale[t] {
+				again = append(again, t)
+			}
+		}
+	}
+	k.mu.Unlock()
+	k.stale = stale
+	k.tell(again, k.ps.Subscribe, k.ps.PSubscribe)
+}
+
+// read handles what comes until the connection is dead. The reader runs it.
+func (s *subscriber) read(ps *redis.PubSub) {
+	var failures backoff
+	heard := false // whether the connection has worked since the last failure
+	for {
+		msg, err := ps.ReceiveTimeout(s.ctx, s.quiet)
+		if s.ctx.Err() != nil {
+			return
+		}
+		if err == nil {
+			heard = true
+			s.dispatch(msg)
+			continue
+		}
+		s.failed(err)
+		if isReply(err) && heard {
+			// A command was refused; the connection is as good as before.
+			heard = false
+			continue
+		}
+		s.lost()
+		if netErr, ok := errors.AsType[net.Error](err); ok && netErr.Timeout() {
+			// Half of a message may have been read: this connection is of no use
+			// any more.
+			return
+		}
+		if heard = false; !pause(s.ctx, failures.next()) {
+			return
+		}
+	}
+}
+
+// failed notes why the subscriptions may not be what they should be.
+func (s *subscriber) failed(err error) {
+	if s.ctx.Err() != nil {
+		return
+	}
+	s.mu.Lock()
+	s.trouble = err
+	s.mu.Unlock()
+	s.log.report(troubleSubscriber, 1, err)
+}
+
+// lost notes that the connection is broken: nothing is confirmed any more.
+func (s *subscriber) lost() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	clear(s.confirmed)
+	for t, sub := range s.desired {
+		if t != sub.topics[0] { // once for each
+			continue
+		}
+		if sub.missing == 0 {
+			sub.ready = make(chan struct{})
+		}
+		sub.missing = len(sub.topics)
+	}
+}
+
+// dispatch handles one message. Whatever it holds, the reader goes on.
+func (s *subscriber) dispatch(msg any) {
+	switch msg := msg.(type) {
+	case *redis.Subscription:
+		s.confirm(msg)
+	case *redis.Message:
+		t := topic{name: msg.Channel}
+		if msg.Pattern != "" {
+			t = topic{name: msg.Pattern, pattern: true}
+		}
+		s.mu.Lock()
+		sub := s.desired[t]
+		s.mu.Unlock()
+		if sub != nil {
+			s.protect(sub, msg)
+		}
+	}
+}
+
+func (s *subscriber) protect(sub *subscription, msg *redis.Message) {
+	defer func() {
+		if r := recover(); r != nil {
+			s.log.report(troublePanic, 1, fmt.Errorf("panic: %v", r), "channel", msg.Channel, "stack", string(debug.Stack()))
+		}
+	}()
+	sub.handle(msg.Channel, msg.Payload)
+}
+
+// confirm notes that Redis has changed what this connection listens to.
+func (s *subscriber) confirm(msg *redis.Subscription) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	t := topic{name: msg.Channel, pattern: msg.Kind == "psubscribe" || msg.Kind == "punsubscribe"}
+	if msg.Kind == "unsubscribe" || msg.Kind == "punsubscribe" {
+		delete(s.confirmed, t)
+		return
+	}
+	sub := s.desired[t]
+	if sub == nil || s.confirmed[t] {
+		return
+	}
+	s.confirmed[t] = true
+	if sub.missing--; sub.missing == 0 {
+		s.trouble = nil
+		close(sub.ready)
+	}
+}

@@ -1,0 +1,44 @@
+package redisadapter
+
+import (
+	"testing"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/tandem-go/tandem/adapter"
+	"github.com/tandem-go/tandem/adapter/adaptertest"
+	"github.com/tandem-go/tandem/examples/peers"
+)
+
+// client returns a client of a server at that address.
+func client(tb testing.TB, addr string) *redis.Client {
+	tb.Helper()
+	rdb := redis.NewClient(&redis.Options{Addr: addr})
+	tb.Cleanup(func() {
+		if err := rdb.Close(); err != nil {
+			tb.Errorf("closing the client: %v", err)
+		}
+	})
+	return rdb
+}
+
+func TestSuite(t *testing.T) {
+	for name, opts := range map[string]*Options{
+		"defaults":         nil,
+		"specific answers": {PublishOnSpecificResponseChannel: true, Key: "other*key"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			server := peers.Redis(t)
+			adaptertest.Run(t, adaptertest.Options{
+				Nodes: 3,
+				Start: func(t *testing.T, nodes int) []adapter.Factory {
+					factories := make([]adapter.Factory, nodes)
+					for i := range factories {
+						factories[i] = New(client(t, server.Addr), opts)
+					}
+					return factories
+				},
+			})
+		})
+	}
+}

@@ -1,0 +1,358 @@
+package socketio_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"strconv"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/tandem-go/tandem/socketio"
+)
+
+func itoa(i int) string { return strconv.Itoa(i) }
+
+// question reads an event that the server wants acknowledged and returns the id.
+func (c *client) question(event string) string {
+	c.tb.Helper()
+	m := c.next()
+	id, _, ok := strings.Cut(strings.TrimPrefix(m, "2"), `["`+event+`"`)
+	if _, err := strconv.Atoi(id); !ok || err != nil {
+		c.tb.Fatalf("got %.300q, want %q with an id", m, event)
+	}
+	return id
+}
+
+type asked struct {
+	args socketio.Args
+	err  error
+}
+
+func ask(t *testing.T, to socketio.Caller, event string) <-chan asked {
+	t.Helper()
+	ctx := deadline(t)
+	c := make(chan asked, 1)
+	go func() {
+		a, err := to.EmitWithAck(ctx, event)
+		c <- asked{a, err}
+	}()
+	return c
+}
+
+// Answers of clients: node-behaviour.md 1.15.
+func TestAckFromClient(t *testing.T) {
+	for _, tt := range []struct{ name, data, attachment, want string }{
+		{"no argument", `[]`, "", `[]`},
+		{"one argument", `["a"]`, "", `["a"]`},
+		{"two arguments", `[1,{"b":2}]`, "", `[1,{"b":2}]`},
+		{"null", `[null]`, "", `[null]`},
+		{"binary", `[{"_placeholder":true,"num":0},1]`, "xyz", `["eHl6",1]`},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			eachTransport(t, func(t *testing.T, transport string) {
+				s := serve(t, nil).echo()
+				c, socket := s.joinSocket(t, transport, "/")
+				answer := ask(t, socket, "q")
+				id := c.question("q")
+				if tt.attachment == "" {
+					c.send("3" + id + tt.data)
+				} else {
+					c.send("61-"+id+tt.data, bin(tt.attachment))
+				}
+				got := await(t, "the answer", answer)
+				if got.err != nil {
+					t.Fatal(got.err)
+				}
+				values := make([]any, got.args.Len())
+				for i := range values {
+					if err := got.args.Decode(i, &values[i]); err != nil {
+						t.Fatal(err)
+					}
+				}
+				if raw, _ := json.Marshal(values); string(raw) != tt.want {
+					t.Errorf("the answer is %s, want %s", raw, tt.want)
+				}
+				c.sync()
+			})
+		})
+	}
+}
+
+// Acknowledgements that nobody waits for, or not any more, or from the wrong socket, are ignored.
+func TestStrayAcks(t *testing.T) {
+	eachTransport(t, func(t *testing.T, transport string) {
+		s := serve(t, nil).echo()
+		c, socket := s.joinSocket(t, transport, "/")
+		other, _ := s.joinSocket(t, transport, "/")
+		answer := ask(t, socket, "q")
+		id := c.question("q")
+		other.run(`> 3`+id+`["foreign"]`, "sync")
+		c.run(`> 39999["unknown"]`, "sync")
+		c.run(`> 3`+id+`["right"] | 3`+id+`["again"]`, "sync")
+		got := await(t, "the answer", answer)
+		if text, err := socketio.As[string](got.args, got.err); text != "right" || err != nil {
+			t.Errorf("the answer is %q (%v)", text, err)
+		}
+
+		ctx, cancel := context.WithCancel(context.Background())
+		late := make(chan error, 1)
+		go func() {
+			_, err := socket.EmitWithAck(ctx, "q")
+			late <- err
+		}()
+		id = c.question("q")
+		cancel()
+		if err := await(t, "the end of the wait", late); !errors.Is(err, context.Canceled) {
+			t.Errorf("a wait that was given up ends with %v", err)
+		}
+		c.run(`> 3`+id+`["late"]`, "sync")
+	})
+}
+
+// Ids of acknowledgements are unique in a namespace, for emits to one and to many.
+func TestAckIDs(t *testing.T) {
+	s := serve(t, nil)
+	c, socket := s.joinSocket(t, "websocket", "/")
+	ids := map[string]bool{}
+	for i := range 20 {
+		if i%2 == 0 {
+			ask(t, socket, "q")
+		} else {
+			go func() { _, _ = s.EmitWithAck(deadline(t), "q") }()
+		}
+		ids[c.question("q")] = true
+	}
+	if len(ids) != 20 {
+		t.Errorf("20 events had %d different ids", len(ids))
+	}
+	c.close()
+}
+
+// The reference never calls back if the client disconnects before it has answered.
+func TestFaultAcksFailOnDisconnect(t *testing.T) {
+	for name, leave := range map[string]func(c *client, s *socketio.Socket){
+		"client leaves":      func(c *client, _ *socketio.Socket) { c.send("1") },
+		"connection ends":    func(c *client, _ *socketio.Socket) { c.close() },
+		"server disconnects": func(_ *client, s *socketio.Socket) { s.Disconnect(false) },
+		"malformed packet":   func(c *client, _ *socketio.Socket) { c.send("2[") },
+	} {
+		eachTransport(t, func(t *testing.T, transport string) {
+			t.Run(name, func(t *testing.T) {
+				s := serve(t, nil)
+				c, socket := s.joinSocket(t, transport, "/")
+				answer := ask(t, socket, "q")
+				c.question("q")
+				leave(c, socket)
+				if got := await(t, "the end of the wait", answer); !errors.Is(got.err, socketio.ErrDisconnected) {
+					t.Errorf("the wait ends with %v", got.err)
+				}
+			})
+		})
+	}
+}
+
+// The deadline of the context is the timeout.
+func TestAckTimeout(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := serveInMemory(t, nil)
+		c, socket := s.joinSocket(t, "websocket", "/")
+		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+		defer cancel()
+		start := time.Now()
+		_, err := socket.EmitWithAck(ctx, "q")
+		late, ok := errors.AsType[*socketio.AckTimeoutError](err)
+		if !ok || late.Event != "q" || late.Answers != 0 || !late.Timeout() || !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("the error is %#v", err)
+		}
+		if waited := time.Since(start); waited != 3*time.Second {
+			t.Errorf("it came after %v", waited)
+		}
+		c.question("q")
+	})
+}
+
+// answerAll makes a client acknowledge the next event with the data.
+func (c *client) answer(event, data string) {
+	c.tb.Helper()
+	c.send("3" + c.question(event) + data)
+}
+
+// Broadcasts with acknowledgements: node-behaviour.md 1.15.
+func TestBroadcastAcks(t *testing.T) {
+	eachTransport(t, func(t *testing.T, transport string) {
+		s := serve(t, nil)
+		clients := []*client{s.join(t, transport), s.join(t, transport), s.join(t, transport)}
+		type result struct {
+			all []socketio.Args
+			err error
+		}
+		ask := func(ctx context.Context, to socketio.MultiCaller) <-chan result {
+			c := make(chan result, 1)
+			go func() {
+				all, err := to.EmitWithAck(ctx, "q")
+				c <- result{all, err}
+			}()
+			return c
+		}
+
+		t.Run("all answer, in order of arrival", func(t *testing.T) {
+			answers := ask(deadline(t), s)
+			for i, data := range []string{`["a"]`, `[]`, `["c","d"]`} {
+				clients[i].answer("q", data)
+			}
+			got := await(t, "the answers", answers)
+			if got.err != nil || len(got.all) != 3 {
+				t.Fatalf("%d answers (%v)", len(got.all), got.err)
+			}
+			lengths := map[int]int{}
+			for _, a := range got.all {
+				lengths[a.Len()]++
+			}
+			if lengths[0] != 1 || lengths[1] != 1 || lengths[2] != 1 {
+				t.Errorf("numbers of arguments are %v", lengths)
+			}
+		})
+		t.Run("one disconnects", func(t *testing.T) {
+			gone := s.join(t, transport)
+			answers := ask(deadline(t), s)
+			for _, c := range clients {
+				c.answer("q", `[true]`)
+			}
+			gone.question("q")
+			gone.close()
+			got := await(t, "the answers", answers)
+			if all, err := socketio.AllAs[bool](got.all, got.err); err != nil || len(all) != 3 {
+				t.Errorf("answers are %v (%v)", all, err)
+			}
+		})
+		t.Run("one is late", func(t *testing.T) {
+			ctx, cancel := context.WithCancel(deadline(t))
+			answers := ask(ctx, s)
+			clients[0].answer("q", `[1]`)
+			clients[1].answer("q", `[2]`)
+			id := clients[2].question("q")
+			eventually(t, "the answers arrive", func() bool {
+				clients[0].send(`2["x"]`)
+				cancel()
+				return true
+			})
+			got := await(t, "the answers", answers)
+			late, ok := errors.AsType[*socketio.AckTimeoutError](got.err)
+			if !ok || late.Answers != len(got.all) || len(got.all) > 2 {
+				t.Errorf("%d answers with %v", len(got.all), got.err)
+			}
+			clients[2].send("3" + id + "[3]")
+		})
+		t.Run("nobody is asked", func(t *testing.T) {
+			got := await(t, "the answers", ask(context.Background(), s.To("nowhere")))
+			if got.err != nil || len(got.all) != 0 {
+				t.Errorf("%d answers (%v)", len(got.all), got.err)
+			}
+		})
+	})
+}
+
+// Without a timeout the reference gives up after a millisecond. Here the default timeout applies.
+func TestFaultBroadcastAckWithoutTimeout(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := serveInMemory(t, &socketio.Options{AckTimeout: 7 * time.Second})
+		quick, slow, silent := s.join(t, "websocket"), s.join(t, "websocket"), s.join(t, "websocket")
+		start := time.Now()
+		go func() {
+			quick.answer("q", "[1]")
+			time.Sleep(6 * time.Second)
+			slow.answer("q", "[2]")
+		}()
+		all, err := socketio.AllAs[int](s.EmitWithAck(t.Context(), "q"))
+		if waited := time.Since(start); waited != 7*time.Second {
+			t.Errorf("it ended after %v", waited)
+		}
+		late, ok := errors.AsType[*socketio.AckTimeoutError](err)
+		if !ok || late.Answers != 2 || !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("the error is %v", err)
+		}
+		if len(all) != 2 || all[0] != 1 || all[1] != 2 {
+			t.Errorf("the answers are %v", all)
+		}
+		silent.question("q")
+	})
+}
+
+// What a client is told that asked for an acknowledgement.
+func TestAckToClient(t *testing.T) {
+	s := serve(t, nil).echo()
+	boom := func(context.Context, *socketio.Socket, socketio.None) (int, error) { panic("secret") }
+	fail := func(err error) func(context.Context, *socketio.Socket, socketio.None) (int, error) {
+		return func(context.Context, *socketio.Socket, socketio.None) (int, error) { return 0, err }
+	}
+	socketio.OnWithAck(s, "panic", boom)
+	socketio.OnWithAck(s, "error", fail(errors.New("secret")))
+	socketio.OnWithAck(s, "told", fail(&socketio.Error{Message: "quota", Data: map[string]int{"left": 0}}))
+	socketio.OnWithAck(s, "wrapped", fail(errors.Join(errors.New("secret"), &socketio.Error{Message: "quota"})))
+	socketio.OnWithAck(s, "none", func(context.Context, *socketio.Socket, socketio.None) (socketio.None, error) {
+		return socketio.None{}, nil
+	})
+	socketio.OnWithAck(s, "two", func(context.Context, *socketio.Socket, socketio.None) (socketio.Args2[int, string], error) {
+		return socketio.Args2[int, string]{A: 1, B: "x"}, nil
+	})
+	socketio.OnWithAck(s, "three", func(context.Context, *socketio.Socket, socketio.None) (socketio.Args3[int, []byte, any], error) {
+		return socketio.Args3[int, []byte, any]{A: 1, B: []byte("b")}, nil
+	})
+	socketio.OnWithAck(s, "channel", func(context.Context, *socketio.Socket, socketio.None) (chan int, error) {
+		return make(chan int), nil
+	})
+	socketio.On(s, "on", func(_ context.Context, _ *socketio.Socket, n int) error { return nil })
+	s.Handle("twice", socketio.HandlerFunc(func(_ context.Context, e *socketio.Event) error {
+		if err := e.Ack("first"); err != nil {
+			return err
+		}
+		if e.WantsAck() {
+			return errors.New("it wants another")
+		}
+		if err := e.Ack("second"); !errors.Is(err, socketio.ErrAlreadyAcked) {
+			return err
+		}
+		return nil
+	}))
+	s.Handle("ack then error", socketio.HandlerFunc(func(_ context.Context, e *socketio.Event) error {
+		_ = e.Ack("fine")
+		return &socketio.Error{Message: "not told"}
+	}))
+	s.Handle("later", socketio.HandlerFunc(func(_ context.Context, e *socketio.Event) error {
+		ack, same := e.AckFunc(), e.AckFunc()
+		go func() {
+			_ = ack("later")
+			if err := same("again"); !errors.Is(err, socketio.ErrAlreadyAcked) {
+				t.Errorf("acknowledging again gives %v", err)
+			}
+		}()
+		return nil
+	}))
+	const internal = `[{"error":{"message":"internal error"}}]`
+	runRows(t, s, []row{
+		{"panic", []string{`> 21["panic"]`, `< 31` + internal, "sync"}},
+		{"error", []string{`> 21["error"]`, `< 31` + internal, "sync"}},
+		{"error for the client", []string{`> 21["told"]`, `< 31[{"error":{"message":"quota","data":{"left":0}}}]`}},
+		{"wrapped error for the client", []string{`> 21["wrapped"]`, `< 31[{"error":{"message":"quota"}}]`}},
+		{"error nobody waits for", []string{`> 2["told"]`, `> 2["panic"]`, `> 2["error"]`, "sync"}},
+		{"no argument", []string{`> 21["none"]`, `< 31[]`}},
+		{"two arguments", []string{`> 21["two"]`, `< 31[1,"x"]`}},
+		{"three arguments with binary", []string{`> 21["three"]`, `< 61-1[1,{"_placeholder":true,"num":0},null]`, "< " + bin("b")}},
+		{"On acknowledges without argument", []string{`> 21["on",5]`, `< 31[]`}},
+		{"On does not acknowledge unasked", []string{`> 2["on",5]`, "sync"}},
+		{"argument missing", []string{`> 21["on"]`, `< 31[{"error":{"message":"invalid argument 0"}}]`, "sync"}},
+		{"argument of another type", []string{`> 21["on","x"]`, `< 31[{"error":{"message":"invalid argument 0"}}]`, "sync"}},
+		{"argument that does not fit, nobody waits", []string{`> 2["on","x"]`, "sync"}},
+		{"answer that cannot be encoded", []string{`> 21["channel"]`, `< 31` + internal, "sync"}},
+		{"only the first counts", []string{`> 21["twice"]`, `< 31["first"]`, "sync"}},
+		{"error after the answer", []string{`> 21["ack then error"]`, `< 31["fine"]`, "sync"}},
+		{"after the handler", []string{`> 21["later"]`, `< 31["later"]`, "sync"}},
+		{"no acknowledgement is sent unasked", []string{`> 2["two"]`, "sync"}},
+	})
+	if log := s.log.String(); !strings.Contains(log, "secret") || !strings.Contains(log, "ack_contract_test.go") {
+		t.Errorf("the log does not name the errors and where the panic was:\n%.2000s", log)
+	}
+}
