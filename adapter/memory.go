@@ -11,6 +11,7 @@ import (
 // the index of local sockets for adapters that span several nodes: they embed a
 // *Memory, keep its [Memory.Join], [Memory.Leave], [Memory.LeaveAll] and
 // [Memory.Rooms], and call its other methods for the local part of what they do.
+// Those never call a method of the adapter that embeds the Memory.
 //
 // Broadcasting to one room, or to the whole namespace, does not allocate.
 // All methods may be called concurrently.

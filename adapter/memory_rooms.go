@@ -2,6 +2,7 @@ package adapter
 
 import (
 	"hash/maphash"
+	"maps"
 	"sync"
 )
 
@@ -113,9 +114,7 @@ func (s *shard) remove(name string) {
 		return
 	}
 	rooms := make(map[string]*room, len(s.rooms))
-	for name, r := range s.rooms {
-		rooms[name] = r
-	}
+	maps.Copy(rooms, s.rooms)
 	s.rooms, s.peak = rooms, len(rooms)
 }
 

@@ -174,7 +174,7 @@ func TestAckTimeout(t *testing.T) {
 	})
 }
 
-// answerAll makes a client acknowledge the next event with the data.
+// answer makes a client acknowledge the next event with the data.
 func (c *client) answer(event, data string) {
 	c.tb.Helper()
 	c.send("3" + c.question(event) + data)
@@ -183,7 +183,7 @@ func (c *client) answer(event, data string) {
 // Broadcasts with acknowledgements: node-behaviour.md 1.15.
 func TestBroadcastAcks(t *testing.T) {
 	eachTransport(t, func(t *testing.T, transport string) {
-		s := serve(t, nil)
+		s := serve(t, nil).echo()
 		clients := []*client{s.join(t, transport), s.join(t, transport), s.join(t, transport)}
 		type result struct {
 			all []socketio.Args
@@ -232,17 +232,18 @@ func TestBroadcastAcks(t *testing.T) {
 			ctx, cancel := context.WithCancel(deadline(t))
 			answers := ask(ctx, s)
 			clients[0].answer("q", `[1]`)
+			clients[0].sync() // acknowledgements are handled in order with events
 			clients[1].answer("q", `[2]`)
+			clients[1].sync()
 			id := clients[2].question("q")
-			eventually(t, "the answers arrive", func() bool {
-				clients[0].send(`2["x"]`)
-				cancel()
-				return true
-			})
+			cancel()
 			got := await(t, "the answers", answers)
 			late, ok := errors.AsType[*socketio.AckTimeoutError](got.err)
-			if !ok || late.Answers != len(got.all) || len(got.all) > 2 {
-				t.Errorf("%d answers with %v", len(got.all), got.err)
+			if !ok || late.Answers != 2 || late.Timeout() || !errors.Is(got.err, context.Canceled) {
+				t.Errorf("the error is %#v", got.err)
+			}
+			if all, err := socketio.AllAs[int](got.all, nil); err != nil || len(all) != 2 || all[0] != 1 || all[1] != 2 {
+				t.Errorf("the answers are %v (%v)", all, err)
 			}
 			clients[2].send("3" + id + "[3]")
 		})

@@ -85,7 +85,9 @@ func (s *Socket) pop() *Event {
 		s.tail = nil
 	}
 	s.queued--
-	if s.space != nil && s.queued <= s.nsp.server.opts.MaxPendingEvents/2 {
+	s.bytes -= e.size()
+	opts := &s.nsp.server.opts
+	if s.space != nil && s.queued <= opts.MaxPendingEvents/2 && s.bytes <= opts.MaxPendingBytes/2 {
 		close(s.space)
 		s.space = nil
 	}
@@ -94,7 +96,7 @@ func (s *Socket) pop() *Event {
 
 // dropEvents drops what has not been handled. s.mu is held.
 func (s *Socket) dropEvents() {
-	s.head, s.tail, s.queued = nil, nil, 0
+	s.head, s.tail, s.queued, s.bytes = nil, nil, 0, 0
 	if s.space != nil {
 		close(s.space)
 		s.space = nil
@@ -109,7 +111,7 @@ func (s *Socket) receive(p *adapter.Packet) error {
 		return err
 	}
 	s.mu.Lock()
-	for s.queued >= s.nsp.server.opts.MaxPendingEvents && s.state == stateConnected {
+	for s.full(e) && s.state == stateConnected {
 		if !s.awaitSpace() {
 			s.mu.Unlock()
 			return errStuck
@@ -126,6 +128,7 @@ func (s *Socket) receive(p *adapter.Packet) error {
 	}
 	s.tail = e
 	s.queued++
+	s.bytes += e.size()
 	idle := !s.running
 	s.running = true
 	s.mu.Unlock()
@@ -133,6 +136,13 @@ func (s *Socket) receive(p *adapter.Packet) error {
 		s.submit()
 	}
 	return nil
+}
+
+// full reports whether there is no room for another event in the queue. s.mu is
+// held.
+func (s *Socket) full(e *Event) bool {
+	opts := &s.nsp.server.opts
+	return s.queued >= opts.MaxPendingEvents || s.queued > 0 && s.bytes+e.size() > opts.MaxPendingBytes
 }
 
 var errStuck = errors.New("socketio: the handlers of a socket do not catch up with its events")

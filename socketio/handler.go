@@ -62,6 +62,15 @@ type Event struct {
 	next *Event
 }
 
+// size returns the bytes that the arguments take.
+func (e *Event) size() int {
+	n := len(e.buf)
+	for _, a := range e.Args.attachments {
+		n += len(a)
+	}
+	return n
+}
+
 // WantsAck reports whether the sender asked for an acknowledgement and has not
 // got it yet.
 func (e *Event) WantsAck() bool {

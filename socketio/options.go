@@ -60,6 +60,10 @@ type Options struct {
 	// that the client is slowed down and nothing is lost.
 	MaxPendingEvents int
 
+	// MaxPendingBytes is the size that the arguments of these events may have
+	// together; a single event may be larger. The default is 1 MiB.
+	MaxPendingBytes int
+
 	// MaxPendingAcks is the number of acknowledgements that may be awaited from
 	// one socket at a time. The default is 16,384.
 	MaxPendingAcks int
@@ -102,6 +106,7 @@ func (o *Options) withDefaults() Options {
 	withDefault(&c.MaxAttachmentBytes, 10_000_000)
 	withDefault(&c.MaxNamespaces, 32)
 	withDefault(&c.MaxPendingEvents, 256)
+	withDefault(&c.MaxPendingBytes, 1<<20)
 	withDefault(&c.MaxPendingAcks, 16_384)
 	withDefault(&c.MaxServerEvents, 1_024)
 	withDefault(&c.AckTimeout, 10*time.Second)

@@ -27,6 +27,7 @@ type Socket struct {
 	greeted  bool // the connect functions have been called, so that
 	farewell bool // the disconnect functions are still due
 	queued   int  // events in the list from head to tail
+	bytes    int  // of their arguments
 	head     *Event
 	tail     *Event
 	space    chan struct{} // closed when there is room in the queue again; nil unless the reader waits

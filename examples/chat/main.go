@@ -5,6 +5,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -20,26 +21,23 @@ import (
 
 	"github.com/tandem-go/tandem/adapter"
 	"github.com/tandem-go/tandem/redisadapter"
+	"github.com/tandem-go/tandem/socketio"
 )
 
 // grace is how long clients have to take what is still queued for them when the server ends.
 const grace = 5 * time.Second
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := run(ctx, os.Getenv("PORT"), os.Getenv("REDIS_URL")); err != nil {
+	if err := run(context.Background(), os.Getenv("PORT"), os.Getenv("REDIS_URL")); err != nil {
 		slog.Error("chat ends", "err", err)
-		stop()
 		os.Exit(1)
 	}
 }
 
-// run serves the chat until ctx ends.
+// run serves the chat until ctx ends or the program is told to end.
 func run(ctx context.Context, port, redisURL string) error {
-	if port == "" {
-		port = "3000"
-	}
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	defer stop()
 	rooms := adapter.Factory(adapter.InMemory)
 	if redisURL != "" {
 		opts, err := redis.ParseURL(redisURL)
@@ -50,27 +48,31 @@ func run(ctx context.Context, port, redisURL string) error {
 		defer rdb.Close()
 		rooms = redisadapter.New(rdb, nil)
 	}
-	io := newChat(rooms)
-	mux := http.NewServeMux()
-	mux.Handle("/socket.io/", io)
-	mux.Handle("/", page())
-	srv := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
-
-	l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", port))
+	l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", cmp.Or(port, "3000")))
 	if err != nil {
 		return fmt.Errorf("starting the chat: %w", err)
 	}
 	slog.Info("chat is open", "url", "http://"+l.Addr().String()+"/", "redis", redisURL != "")
+	return serve(ctx, l, newChat(rooms))
+}
+
+// serve answers on l until ctx ends.
+func serve(ctx context.Context, l net.Listener, io *socketio.Server) error {
+	mux := http.NewServeMux()
+	mux.Handle("/socket.io/", io)
+	mux.Handle("/", page())
+	srv := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
 	served := make(chan error, 1)
 	go func() { served <- srv.Serve(l) }()
+
+	var err error
 	select {
-	case err := <-served:
-		return fmt.Errorf("serving the chat: %w", errors.Join(err, io.Shutdown(context.WithoutCancel(ctx))))
+	case err = <-served:
 	case <-ctx.Done():
+		slog.Info("chat is closing")
 	}
-	slog.Info("chat is closing")
 	// The Socket.IO server first: its long polls are requests that srv.Shutdown would wait for.
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
 	defer cancel()
-	return errors.Join(io.Shutdown(last), srv.Shutdown(last))
+	return errors.Join(err, io.Shutdown(last), srv.Shutdown(last))
 }

@@ -78,7 +78,7 @@ func (srv *Server) admit(w http.ResponseWriter, r *http.Request) (a admission) {
 func (srv *Server) admitKnown(a *admission) {
 	s := srv.session(a.sid)
 	switch {
-	case s == nil:
+	case s == nil || s.timedOut():
 		a.refused = refusal(UnknownSession, "unknown session", nil)
 	case !a.upgrade && s.Transport() != a.transport:
 		a.refused = refusal(BadRequest, "the session uses another transport", nil)

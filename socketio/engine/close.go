@@ -6,6 +6,7 @@ import (
 	"os"
 
 	"github.com/gobwas/ws"
+
 	"github.com/tandem-go/tandem/socketio/internal/wsframe"
 )
 

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/gobwas/ws"
+
 	"github.com/tandem-go/tandem/socketio/internal/flush"
 	"github.com/tandem-go/tandem/socketio/internal/packet"
 	"github.com/tandem-go/tandem/socketio/internal/wsframe"
@@ -26,11 +27,6 @@ type wsConn struct {
 	pong    *packet.Frame // the answer to the latest ping, not written yet
 	code    ws.StatusCode // of the close frame
 	lingers bool          // it is read on after the close frame
-}
-
-// newConn wraps a hijacked connection.
-func (srv *Server) newConn(s *Session, conn net.Conn) *wsConn {
-	return &wsConn{srv: srv, session: s, conn: conn, raw: rawConn(conn)}
 }
 
 // rawConn returns what is needed to use a connection without blocking; nil if

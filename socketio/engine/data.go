@@ -32,7 +32,11 @@ func (s *Session) serveData(w http.ResponseWriter, r *http.Request) {
 	}
 	buf := s.srv.newBody()
 	defer s.srv.freeBody(buf)
-	switch err := s.readBody(buf, r); {
+	err := s.readBody(buf, r)
+	s.mu.Lock()
+	poll.reading = false
+	s.mu.Unlock()
+	switch {
 	case errors.Is(err, errTooLarge):
 		// The session lives on, as with the reference server.
 		w.WriteHeader(http.StatusRequestEntityTooLarge)
@@ -67,7 +71,7 @@ func (s *Session) beginData(w http.ResponseWriter) *pollState {
 		s.end(ending{reason: TransportError, err: ErrDataOverlap})
 		return nil
 	}
-	poll.post = http.NewResponseController(w)
+	poll.post, poll.reading = http.NewResponseController(w), true
 	s.mu.Unlock()
 	return poll
 }
@@ -76,7 +80,7 @@ func (s *Session) beginData(w http.ResponseWriter) *pollState {
 func (s *Session) endData(poll *pollState) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	poll.post = nil
+	poll.post, poll.reading = nil, false
 }
 
 // interrupt stops the reading of a request body.

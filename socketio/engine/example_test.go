@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/gorilla/websocket"
+
 	"github.com/tandem-go/tandem/socketio/engine"
 )
 

@@ -94,11 +94,13 @@ func TestHandshakeTellsTheOptions(t *testing.T) {
 			`"upgrades":["websocket"],"pingInterval":300,"pingTimeout":200,"maxPayload":5000}`,
 		},
 		{
-			"no upgrades", engine.Options{DisableUpgrades: true},
+			"no upgrades",
+			engine.Options{DisableUpgrades: true},
 			`"upgrades":[],"pingInterval":25000,"pingTimeout":20000,"maxPayload":1000000}`,
 		},
 		{
-			"nothing to upgrade to", engine.Options{Transports: []string{engine.Polling}},
+			"nothing to upgrade to",
+			engine.Options{Transports: []string{engine.Polling}},
 			`"upgrades":[],"pingInterval":25000,"pingTimeout":20000,"maxPayload":1000000}`,
 		},
 	} {

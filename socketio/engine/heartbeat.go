@@ -55,11 +55,23 @@ func (h *heartbeat) Expire(*wheel.Entry) {
 // ping sends a ping and waits for the answer.
 func (s *Session) ping() {
 	s.mu.Lock()
-	s.refreshed = false
-	s.awaiting.Store(true)
+	if s.State() == StateOpen {
+		s.refreshed = false
+		s.awaiting.Store(true)
+		s.srv.timers.pingTimeout.ArmNext(&s.heartbeat)
+	}
 	s.mu.Unlock()
-	s.arm(s.srv.timers.pingTimeout)
 	s.Send(s.srv.frames.ping, 0)
+}
+
+// timedOut ends a session whose deadline has passed by the time of a request,
+// and reports whether it did. The wheel may be a moment behind.
+func (s *Session) timedOut() bool {
+	if !s.awaiting.Load() || !s.heartbeat.Overdue() || s.delivering() {
+		return false
+	}
+	s.end(ending{reason: PingTimeout})
+	return true
 }
 
 // onPong waits for the time of the next ping. An answer that was not asked for

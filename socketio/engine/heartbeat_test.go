@@ -1,7 +1,9 @@
 package engine_test
 
 import (
+	"io"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -163,7 +165,7 @@ func TestBusyReceiverSuspendsHeartbeat(t *testing.T) {
 		go c.write("3") // is read only after the receiver has returned
 		time.Sleep(4 * time.Minute)
 		b.wantOpen()
-		time.Sleep(90 * time.Second)
+		time.Sleep(45 * time.Second)
 		b.wantOpen()
 		c.expect("2") // and the heartbeat goes on
 		c.read()
@@ -239,5 +241,24 @@ func TestCloseGivesUpWaitingForPoll(t *testing.T) {
 		b.stop()
 		took(t, start, 10*time.Second)
 		b.wantReason(engine.ServerShutdown)
+	})
+}
+
+func TestClientEndsClosingSession(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, nil)
+		defer b.stop()
+		b.http(http.MethodGet, "transport=polling")
+		b.session.Send(engine.NewTextFrame("nobody takes it"), 0)
+		b.session.Close(engine.ForcedClose)
+		w := httptest.NewRecorder()
+		r := request(http.MethodPost, "transport=polling&sid="+b.session.ID())
+		r.Body = io.NopCloser(strings.NewReader("1"))
+		b.srv.ServeHTTP(w, r)
+		if w.Code != http.StatusOK {
+			t.Errorf("status %d", w.Code)
+		}
+		b.wantReason(engine.ForcedClose)
 	})
 }

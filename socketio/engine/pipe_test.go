@@ -3,6 +3,7 @@ package engine_test
 import (
 	"bufio"
 	"context"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"github.com/gobwas/ws"
+
 	"github.com/tandem-go/tandem/socketio/engine"
 )
 
@@ -133,7 +135,7 @@ func (b *bench) dial(sid string) *pipeClient {
 // read returns the next frame.
 func (c *pipeClient) read() (ws.OpCode, string) {
 	c.t.Helper()
-	f, err := ws.ReadFrame(c.br)
+	f, err := readFrame(c.br)
 	if err != nil {
 		c.t.Fatalf("reading a frame: %v", err)
 	}
@@ -154,6 +156,16 @@ func (c *pipeClient) write(text string) {
 	if err := ws.WriteFrame(c.conn, ws.MaskFrame(ws.NewTextFrame([]byte(text)))); err != nil {
 		c.t.Errorf("writing %q: %v", text, err)
 	}
+}
+
+// readFrame reads one frame, which a test expects to be small enough.
+func readFrame(r io.Reader) (f ws.Frame, err error) {
+	if f.Header, err = ws.ReadHeader(r); err != nil {
+		return f, err
+	}
+	f.Payload = make([]byte, f.Header.Length)
+	_, err = io.ReadFull(r, f.Payload)
+	return f, err
 }
 
 // http makes a request and returns the status and the body.

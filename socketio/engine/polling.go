@@ -9,8 +9,9 @@ import (
 
 // pollState is the polling transport of a session. The session's mu guards it.
 type pollState struct {
-	get  *pendingPoll
-	post *http.ResponseController // of the data request being read
+	get     *pendingPoll
+	post    *http.ResponseController // of the current data request
+	reading bool                     // its body has not arrived completely
 }
 
 // pendingPoll is a poll that waits for frames. The goroutine of its request
@@ -39,7 +40,7 @@ func (p *pollState) finish(srv *Server, noop bool) {
 		}
 		p.answer(nil, final)
 	}
-	if p.post != nil && !noop {
+	if p.reading {
 		interrupt(p.post)
 	}
 }
@@ -64,7 +65,8 @@ func (srv *Server) openPolling(w http.ResponseWriter, r *http.Request) {
 	srv.setCookie(w.Header(), s)
 	q := srv.newQueue()
 	q.frames = append(q.frames, srv.openFrame(s, upgrades...))
-	srv.writePoll(w, r, q, nil, true)
+	// A client that does not get its session leaves it to the heartbeat.
+	_ = srv.writePoll(w, r, q, nil, true)
 	srv.freeQueue(q)
 }
 
@@ -169,7 +171,7 @@ func (srv *Server) setCookie(h http.Header, s *Session) {
 	if srv.opts.Cookie == nil || s == nil {
 		return
 	}
-	c := *srv.opts.Cookie
+	c := *srv.opts.Cookie //nolint:gosec // Its attributes are the caller's choice.
 	c.Value = s.id
 	if v := c.String(); v != "" {
 		h.Add("Set-Cookie", v)

@@ -117,7 +117,7 @@ func (srv *Server) refuse(w http.ResponseWriter, r *http.Request, upgrade bool, 
 	}
 	h.Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(status)
-	_, _ = w.Write(body)
+	_, _ = w.Write(body) //nolint:gosec // The text is the server's, not the client's.
 	if srv.opts.OnRefused != nil {
 		srv.opts.OnRefused(r, e)
 	}

@@ -134,7 +134,13 @@ func (s *Session) accept() {
 func (s *Session) receive(p packet.Packet) {
 	s.recvMu.Lock()
 	defer s.recvMu.Unlock()
-	if s.State() != StateOpen {
+	switch s.State() {
+	case StateClosed:
+		return
+	case StateClosing:
+		if p.Type == packet.Close {
+			s.end(ending{noop: true}) // the client is not there to wait for
+		}
 		return
 	}
 	if p.Type != packet.Pong && s.awaiting.Load() {

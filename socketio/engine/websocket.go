@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/gobwas/ws"
+
 	"github.com/tandem-go/tandem/socketio/internal/packet"
 )
 
@@ -30,14 +31,17 @@ func (srv *Server) openFrame(s *Session, upgrades ...string) *packet.Frame {
 	if upgrades == nil {
 		upgrades = []string{}
 	}
-	// A struct of strings and numbers can always be encoded.
-	data, _ := json.Marshal(openData{
+	data, err := json.Marshal(openData{
 		SID:          s.id,
 		Upgrades:     upgrades,
 		PingInterval: srv.opts.PingInterval.Milliseconds(),
 		PingTimeout:  srv.opts.PingTimeout.Milliseconds(),
 		MaxPayload:   srv.opts.MaxPayload,
 	})
+	if err != nil {
+		// A struct of strings and numbers can always be encoded.
+		srv.opts.Logger.Error("engine: encoding the handshake", "error", err)
+	}
 	return packet.Text(packet.Open, string(data))
 }
 

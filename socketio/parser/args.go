@@ -5,10 +5,15 @@ import (
 	"strconv"
 )
 
+// MaxArgs is how many elements the payload of an event or an acknowledgement may
+// have. A list of them takes much more memory than the payload itself, in which
+// an element can be as small as two bytes.
+const MaxArgs = 10_000
+
 // SplitArgs appends the elements of the JSON array to dst, each as the part of
 // data that holds it, without white space around it. It allocates nothing if
-// dst has room enough. Its errors wrap [ErrSyntax], [ErrDepth] or, if data is
-// something else than an array, [ErrPayload].
+// dst has room enough. Its errors wrap [ErrSyntax], [ErrDepth], [ErrTooManyArgs]
+// or, if data is something else than an array, [ErrPayload].
 func SplitArgs(data []byte, dst [][]byte) ([][]byte, error) {
 	i := skipSpace(data, 0)
 	if i >= len(data) || data[i] != '[' {
@@ -18,10 +23,13 @@ func SplitArgs(data []byte, dst [][]byte) ([][]byte, error) {
 	if i < len(data) && data[i] == ']' {
 		return dst, atEnd(data, i+1)
 	}
-	for {
+	for limit := len(dst) + MaxArgs; ; {
 		end, err := scanValue(data, i)
 		if err != nil {
 			return dst, err
+		}
+		if len(dst) == limit {
+			return dst, ErrTooManyArgs
 		}
 		dst = append(dst, data[i:end:end])
 		i = skipSpace(data, end)

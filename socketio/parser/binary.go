@@ -129,8 +129,7 @@ func holdsElem(t reflect.Type, within []reflect.Type, holds func(reflect.Type, [
 	case reflect.Slice, reflect.Array, reflect.Map, reflect.Pointer:
 		return holds(t.Elem(), within)
 	case reflect.Struct:
-		for i := range t.NumField() {
-			f := t.Field(i)
+		for f := range t.Fields() {
 			if (f.IsExported() || f.Anonymous) && f.Tag.Get("json") != "-" && holds(f.Type, within) {
 				return true
 			}

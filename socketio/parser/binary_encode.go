@@ -49,7 +49,7 @@ func (x *extractor) any(v any, depth int) (marked any, changed bool, err error) 
 		return v, false, nil
 	case []byte:
 		if v == nil {
-			return v, false, nil
+			return nil, false, nil // as it was
 		}
 		marked, err = x.mark(v)
 		return marked, true, err

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"sync"
+	"unicode/utf8"
 )
 
 // Codec encodes values into JSON and decodes them. It must treat []byte as
@@ -111,6 +112,9 @@ func (c *Coder) Decode(raw []byte, attachments [][]byte, v any) error {
 		found = findPlaceholders(raw)
 	}
 	if len(found) == 0 {
+		if decodePlain(raw, v) {
+			return nil
+		}
 		return c.codec().Unmarshal(raw, v)
 	}
 	if err := inRange(found, len(attachments)); err != nil {
@@ -129,6 +133,24 @@ func (c *Coder) Decode(raw []byte, attachments [][]byte, v any) error {
 		}
 	}
 	return c.decodeBinary(raw, found, attachments, v)
+}
+
+// decodePlain decodes what needs no codec: a string without escape sequences, and
+// JSON that stays as it is. It reports false if raw or v is something else.
+func decodePlain(raw []byte, v any) bool {
+	switch v := v.(type) {
+	case *string:
+		end := len(raw) - 1
+		if end < 1 || raw[0] != '"' || skipPlain(raw, 1) != end || !utf8.Valid(raw) {
+			return false
+		}
+		*v = string(raw[1:end])
+	case *json.RawMessage:
+		*v = append((*v)[:0], raw...)
+	default:
+		return false
+	}
+	return true
 }
 
 func (c *Coder) codec() Codec {

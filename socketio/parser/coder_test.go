@@ -102,7 +102,7 @@ func TestAppendEvent(t *testing.T) {
 		{"ten binary values", []any{many[:10]}, `,[` + phs(0, 10) + `]`, []string{"\x00", "\x01", "\x02", "\x03", "\x04", "\x05", "\x06", "\x07", "\x08", "\x09"}, nil},
 		{"eleven binary values", []any{many}, ``, nil, ErrTooManyAttachments},
 		{"eleven binary arguments", []any{a, a, a, a, a, a, a, a, a, a, a}, ``, nil, ErrTooManyAttachments},
-		{"raw", []any{Raw{Data: []byte(`{"x":1}`)}, &Raw{}}, `,{"x":1},null`, nil, nil},
+		{"raw", []any{Raw{Data: []byte(`{"x":1}`)}, &Raw{}, (*Raw)(nil)}, `,{"x":1},null,null`, nil, nil},
 		{"raw with attachments", []any{a, Raw{[]byte(`[` + ph0 + `,"x",` + ph0 + `]`), [][]byte{b}}}, `,` + ph0 + `,[` + ph1 + `,"x",` + ph1 + `]`, []string{"first", "second"}, nil},
 		{"raw with a wrong number", []any{Raw{[]byte(ph1), [][]byte{b}}}, ``, nil, ErrPlaceholder},
 		{"literal placeholder without binary", []any{map[string]any{"_placeholder": true, "num": 7}}, `,{"_placeholder":true,"num":7}`, nil, nil},
@@ -111,13 +111,13 @@ func TestAppendEvent(t *testing.T) {
 		{"text about placeholders beside binary", []any{a, ph1, map[string]any{"_placeholder": "true"}}, `,` + ph0 + `,"{\"_placeholder\":true,\"num\":1}",{"_placeholder":"true"}`, []string{"first"}, nil},
 		{"map that contains itself", []any{self}, ``, nil, ErrDepth},
 		{"struct that contains itself", []any{loop}, ``, nil, ErrDepth},
-		{"struct without binary that contains itself", []any{plainLoop}, ``, nil, anyError},
-		{"not a number", []any{math.NaN()}, ``, nil, anyError},
-		{"infinity", []any{float32(math.Inf(1))}, ``, nil, anyError},
-		{"not a number within", []any{[]float64{math.NaN()}}, ``, nil, anyError},
-		{"channel", []any{make(chan int)}, ``, nil, anyError},
-		{"function within", []any{map[string]any{"f": func() {}}}, ``, nil, anyError},
-		{"channel beside binary", []any{map[string]any{"c": make(chan int), "b": a}}, ``, nil, anyError},
+		{"struct without binary that contains itself", []any{plainLoop}, ``, nil, errAny},
+		{"not a number", []any{math.NaN()}, ``, nil, errAny},
+		{"infinity", []any{float32(math.Inf(1))}, ``, nil, errAny},
+		{"not a number within", []any{[]float64{math.NaN()}}, ``, nil, errAny},
+		{"channel", []any{make(chan int)}, ``, nil, errAny},
+		{"function within", []any{map[string]any{"f": func() {}}}, ``, nil, errAny},
+		{"channel beside binary", []any{map[string]any{"c": make(chan int), "b": a}}, ``, nil, errAny},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -141,12 +141,12 @@ func TestAppendEvent(t *testing.T) {
 	}
 }
 
-// anyError stands for an error that is not one of this package.
-var anyError = errors.New("any error")
+// errAny stands for an error that is not one of this package.
+var errAny = errors.New("any error")
 
 func checkError(t *testing.T, err, want error) {
 	t.Helper()
-	if err == nil || want != anyError && !errors.Is(err, want) {
+	if err == nil || !errors.Is(want, errAny) && !errors.Is(err, want) {
 		t.Fatalf("error %v, want %v", err, want)
 	}
 }
@@ -324,8 +324,11 @@ func TestDecode(t *testing.T) {
 		{"any key order and escapes", `{"\u006eum":1,"_placehold\u0065r":true}`, new(any), atts[1], nil},
 		{"not quite a placeholder", `{"_placeholder":1,"num":5}`, new(any), map[string]any{"_placeholder": 1.0, "num": 5.0}, nil},
 		{"the last key counts", `{"_placeholder":true,"num":5,"num":0}`, new(any), atts[0], nil},
-		{"struct", `{"a":` + ph0 + `,"n":{"bytes":` + ph1 + `},"i":` + ph0 + `,"m":{"k":[` + ph1 + `]}}`, new(fields),
-			fields{A: atts[0], N: &inner{Bytes: atts[1]}, I: atts[0], M: map[string]any{"k": []any{atts[1]}}}, nil},
+		{
+			"struct", `{"a":` + ph0 + `,"n":{"bytes":` + ph1 + `},"i":` + ph0 + `,"m":{"k":[` + ph1 + `]}}`, new(fields),
+			fields{A: atts[0], N: &inner{Bytes: atts[1]}, I: atts[0], M: map[string]any{"k": []any{atts[1]}}},
+			nil,
+		},
 		{"maps and arrays", `{"b":{"k":` + ph0 + `},"l":[null,` + ph1 + `]}`, new(fields), fields{B: map[string]blob{"k": blob("zero")}, L: [2][]byte{nil, atts[1]}}, nil},
 		{"raw message in a struct", `{"r":{"x":` + ph1 + `,"y":` + ph0 + `}}`, new(fields), fields{R: json.RawMessage(`{"x":` + ph1 + `,"y":` + ph0 + `}`)}, nil},
 		{"unknown field", `{"unknown":` + ph0 + `,"a":` + ph1 + `}`, new(fields), fields{A: atts[1]}, nil},
@@ -333,15 +336,15 @@ func TestDecode(t *testing.T) {
 		{"type that decodes itself", `{"x":` + ph1 + `,"a":` + ph0 + `}`, new(fields), fields{A: atts[0], X: secret{atts[1]}}, nil},
 		{"string", ph0, new(string), nil, ErrNotBinary},
 		{"string in a struct", `{"s":` + ph0 + `}`, new(fields), nil, ErrNotBinary},
-		{"number", ph0, new(int), nil, anyError},
+		{"number", ph0, new(int), nil, errAny},
 		{"number out of range", `{"_placeholder":true,"num":2}`, new([]byte), nil, ErrPlaceholder},
 		{"negative number", `{"_placeholder":true,"num":-1}`, new(any), nil, ErrPlaceholder},
 		{"fraction", `{"_placeholder":true,"num":0.5}`, new(any), nil, ErrPlaceholder},
 		{"no number", `[{"_placeholder":true}]`, new(any), nil, ErrPlaceholder},
 		{"raw out of range", `{"_placeholder":true,"num":2}`, new(Raw), nil, ErrPlaceholder},
 		{"base64 is still bytes", `[` + ph0 + `,"aGk="]`, new([][]byte), [][]byte{atts[0], []byte("hi")}, nil},
-		{"not a pointer", ph0, 5, nil, anyError},
-		{"nil", `[` + ph0 + `]`, nil, nil, anyError},
+		{"not a pointer", ph0, 5, nil, errAny},
+		{"nil", `[` + ph0 + `]`, nil, nil, errAny},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

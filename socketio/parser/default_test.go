@@ -66,11 +66,13 @@ var exchanged = []struct {
 	{`4"no"`, plain(adapter.ConnectError, "/", `"no"`)},
 	{`4/nsp,{"message":"no"}`, plain(adapter.ConnectError, "/nsp", `{"message":"no"}`)},
 	{`51-["a",{"_placeholder":true,"num":0}]`, with(ev(`["a",{"_placeholder":true,"num":0}]`), attach("x"))},
-	{`52-/nsp,5["a",{"_placeholder":true,"num":1},{"b":[{"_placeholder":true,"num":0}]}]`,
+	{
+		`52-/nsp,5["a",{"_placeholder":true,"num":1},{"b":[{"_placeholder":true,"num":0}]}]`,
 		with(plain(adapter.Event, "/nsp", `["a",{"_placeholder":true,"num":1},{"b":[{"_placeholder":true,"num":0}]}]`), func(p *adapter.Packet) {
 			id(5)(p)
 			attach("", "\x00\xff")(p)
-		})},
+		}),
+	},
 	{`61-5[{"_placeholder":true,"num":0}]`, with(with(plain(adapter.Ack, "/", `[{"_placeholder":true,"num":0}]`), id(5)), attach("x"))},
 	{`510-["a",[` + phs(0, 10) + `]]`, with(ev(`["a",[`+phs(0, 10)+`]]`), attach("0", "1", "2", "3", "4", "5", "6", "7", "8", "9"))},
 }

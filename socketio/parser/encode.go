@@ -38,6 +38,9 @@ func (e *encoder) append(arg any) error {
 	case Raw:
 		return e.appendRaw(v)
 	case *Raw:
+		if v == nil {
+			v = new(Raw)
+		}
 		return e.appendRaw(*v)
 	default:
 		if !e.appendNumber(arg) {

@@ -31,6 +31,8 @@ var (
 	// ErrPayload is returned when the payload is missing or not of the kind that
 	// the packet type asks for.
 	ErrPayload = errors.New("parser: invalid payload")
+	// ErrTooManyArgs is returned when a payload has more than MaxArgs elements.
+	ErrTooManyArgs = errors.New("parser: too many arguments")
 	// ErrEventName is returned when the first element of an event is neither a
 	// string nor a number.
 	ErrEventName = errors.New("parser: invalid event name")

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -316,8 +317,9 @@ func encode(t *testing.T, js jsPacket) *adapter.Packet {
 	var err error
 	switch payload := tree(t, js.Data).(type) {
 	case []any:
-		if name, ok := "", false; p.Type == adapter.Event {
-			if name, ok = payload[0].(string); !ok {
+		if p.Type == adapter.Event {
+			name, ok := payload[0].(string)
+			if !ok {
 				t.Fatal("the event has no name")
 			}
 			p.Data, p.Attachments, err = c.AppendEvent(nil, name, payload[1:]...)
@@ -331,4 +333,42 @@ func encode(t *testing.T, js jsPacket) *adapter.Packet {
 		t.Fatal(err)
 	}
 	return p
+}
+
+// FuzzBinary encodes trees with binary values in them and decodes them again.
+func FuzzBinary(f *testing.F) {
+	for seed := range uint64(20) {
+		f.Add(seed, uint64(0))
+	}
+	f.Fuzz(func(t *testing.T, seed, stream uint64) {
+		r := &trees{Rand: rand.New(rand.NewPCG(seed, stream)), binaries: 10}
+		want := r.list(3, 4)
+		var c parser.Coder
+		data, attachments, err := c.AppendAck(nil, want...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		args, err := parser.SplitArgs(data, nil)
+		if err != nil || len(args) != len(want) {
+			t.Fatal(len(args), err)
+		}
+		for i, arg := range args {
+			var got any
+			var raw parser.Raw
+			if err := errors.Join(c.Decode(arg, attachments, &got), c.Decode(arg, attachments, &raw)); err != nil {
+				t.Fatal(err)
+			}
+			if !reflect.DeepEqual(got, want[i]) {
+				t.Fatalf("got %#v, want %#v", got, want[i])
+			}
+			// Passed on as it is, it is still the same.
+			passed, attachments, err := c.AppendAck(nil, raw)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := c.Decode(passed[1:len(passed)-1], attachments, &got); err != nil || !reflect.DeepEqual(got, want[i]) {
+				t.Fatalf("passed on: %#v, want %#v (%v)", got, want[i], err)
+			}
+		}
+	})
 }

@@ -109,7 +109,7 @@ func compare(t *testing.T, text string, got, want jsPacket) {
 // same result. What the reference takes is taken here but for the rules that are
 // stricter on purpose.
 func TestReferenceVerdicts(t *testing.T) {
-	spoiled := spoil(readGolden(t), 4000, t)
+	spoiled := spoil(t, readGolden(t), 4000)
 	texts := make([][]any, len(spoiled))
 	for i, s := range spoiled {
 		texts[i] = []any{s}
@@ -129,7 +129,9 @@ func TestReferenceVerdicts(t *testing.T) {
 			t.Errorf("%q is taken; the reference says %s", s, v.Error)
 		case err == nil:
 			taken++
-			compare(t, s, asReference(t, p), *v.Packet)
+			if !beyondJavaScript.MatchString(s) {
+				compare(t, s, asReference(t, p), *v.Packet)
+			}
 		case v.Packet != nil && !stricter(s, err):
 			t.Errorf("%q is refused with %v; the reference takes it as %+v", s, err, *v.Packet)
 		default:
@@ -143,7 +145,7 @@ func TestReferenceVerdicts(t *testing.T) {
 }
 
 // spoil returns count texts of packets with small mistakes.
-func spoil(from []golden, count int, t *testing.T) []string { //nolint:revive // t is not what it is about
+func spoil(t *testing.T, from []golden, count int) []string {
 	t.Helper()
 	rnd := rand.New(rand.NewPCG(3, 4))
 	const letters = `0123456789-+,./{}[]":\ ntefausl_`
@@ -221,19 +223,27 @@ func asReference(t *testing.T, p *adapter.Packet) jsPacket {
 }
 
 var (
-	spaceInID      = regexp.MustCompile(`^[2356]([^"\[]*,)?\d*[ \t\n\r]+\d`)
+	spaceInID      = regexp.MustCompile(`^([23]|[56]\d+-)(/[^,]*,)?\d*[ \t\n\r]+\d`)
 	oddCount       = regexp.MustCompile(`^[56](\d*[^\d-]|-)`)
 	withoutTheRest = regexp.MustCompile(`^([234]|[56]\d+-)(/[^,]*,?)?[\d ]*$`)
 )
 
+// beyondJavaScript finds ids that the reference rounds, spaces that it takes for
+// ids, and numbers that are infinite there.
+var beyondJavaScript = regexp.MustCompile(`^[^"]*[1-9]\d{15}|^\d(\d*-)?(/[^,]*,)?\d* |e\+?\d{3}`)
+
 // stricter reports whether the error is one of a rule that the reference lacks:
-// a payload may not be missing, an id has digits only and no more than fit, only
+// a space is no type, a payload may not be missing, an id has digits only and no more than fit, only
 // events and acknowledgements have one, the latter always; the number of
 // attachments is written in digits; placeholders are numbered with integers.
 func stricter(text string, err error) bool {
 	switch {
 	case errors.Is(err, parser.ErrID), errors.Is(err, parser.ErrPlaceholder):
 		return true
+	case errors.Is(err, parser.ErrType):
+		return text[0] == ' '
+	case errors.Is(err, parser.ErrPayload) && text[0] == '1':
+		return text[len(text)-1] == ' '
 	case errors.Is(err, parser.ErrPayload):
 		return withoutTheRest.MatchString(text)
 	case errors.Is(err, parser.ErrSyntax):

@@ -1,6 +1,8 @@
 // What the JavaScript of a test sees besides ctx and args: the packages under their usual names, and a few helpers.
+import { existsSync } from "node:fs";
 import http from "node:http";
 import { createRequire } from "node:module";
+import { delimiter, join } from "node:path";
 import { createAdapter, createShardedAdapter } from "@socket.io/redis-adapter";
 import { Emitter } from "@socket.io/redis-emitter";
 import { Socket as EngineClient } from "engine.io-client";
@@ -113,11 +115,21 @@ async function startServer({ redis, sharded = false, adapterOpts, opts = {}, por
   return { io: server, port: bound, url: `http://127.0.0.1:${bound}`, redis: clients, httpServer, close };
 }
 
-/** browser starts a headless Chromium, which ends with this process: CHROMIUM names its program, /usr/bin/chromium by default. */
+function chromiumProgram() {
+  if (process.env.CHROMIUM) return process.env.CHROMIUM;
+  const dirs = (process.env.PATH ?? "").split(delimiter);
+  const found = ["chromium", "chromium-browser", "google-chrome"]
+    .flatMap((name) => dirs.map((dir) => join(dir, name)))
+    .find(existsSync);
+  if (!found) throw new Error("Chromium is not installed: run make deps");
+  return found;
+}
+
+/** browser starts a headless Chromium, which ends with this process. CHROMIUM may name its program. */
 async function browser() {
   const { chromium } = await import("playwright-core");
   return chromium.launch({
-    executablePath: process.env.CHROMIUM || "/usr/bin/chromium",
+    executablePath: chromiumProgram(),
     args: ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"],
   });
 }

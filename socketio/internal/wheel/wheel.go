@@ -14,7 +14,7 @@ import (
 
 // Granularity is what expiries are rounded up to, so that timeouts that are due
 // at about the same time share one wake-up.
-const Granularity = 5 * time.Millisecond
+const Granularity = time.Millisecond
 
 // Expirer owns entries and is told when one of them is due.
 type Expirer interface {
@@ -93,9 +93,21 @@ func (w *Wheel) Init(e *Entry, owner Expirer) { e.wheel, e.owner = w, owner }
 // Arm makes e expire after the duration of the class from now on. An entry that
 // is armed already, in this class or another of the same wheel, is moved.
 // Nothing happens on a closed wheel.
-func (c *Class) Arm(e *Entry) {
+func (c *Class) Arm(e *Entry) { c.arm(e, time.Since(c.wheel.epoch)) }
+
+// ArmNext is Arm for an entry that has just expired: it counts from the time at
+// which the entry was due, not from now, so that delays do not add up.
+func (c *Class) ArmNext(e *Entry) {
+	c.wheel.mu.Lock()
+	due := e.due
+	c.wheel.mu.Unlock()
+	c.arm(e, due)
+}
+
+// arm makes e expire after the duration of the class from the given time on.
+func (c *Class) arm(e *Entry, from time.Duration) {
 	w := c.wheel
-	due := time.Since(w.epoch) + c.after
+	due := from + c.after
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.closed {
@@ -129,6 +141,18 @@ func (e *Entry) Disarm() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return e.unlink()
+}
+
+// Overdue reports whether e is armed and its time has come, though the wheel has
+// not got round to it yet.
+func (e *Entry) Overdue() bool {
+	w := e.wheel
+	if w == nil {
+		return false
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return e.class != nil && e.due <= time.Since(w.epoch)
 }
 
 // unlink takes e out of its class.
@@ -223,7 +247,7 @@ func (w *Wheel) take(due []*Entry) (_ []*Entry, wait time.Duration, open bool) {
 	wait = time.Hour
 	w.sleep = never
 	if next != never {
-		w.sleep = (next + Granularity - 1) / Granularity * Granularity
+		w.sleep = (next + Granularity - 1).Truncate(Granularity)
 		wait = w.sleep - now
 	}
 	return due, wait, !w.closed

@@ -137,6 +137,53 @@ func TestArmFromExpire(t *testing.T) {
 	})
 }
 
+func TestArmNextDoesNotDrift(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := wheel.New()
+		defer w.Close()
+		c := w.Class(100*time.Millisecond + wheel.Granularity/3)
+		a := newTimer(w)
+		a.then = func(a *timer) {
+			time.Sleep(wheel.Granularity / 2) // a callback that takes its time
+			c.ArmNext(&a.entry)
+		}
+		start := time.Now()
+		c.Arm(&a.entry)
+		time.Sleep(10*time.Second + time.Second)
+		synctest.Wait()
+		times := a.times()
+		if len(times) < 100 {
+			t.Fatalf("expired %d times, want 100", len(times))
+		}
+		onTime(t, times[99], start.Add(100*(100*time.Millisecond+wheel.Granularity/3)))
+	})
+}
+
+func TestOverdue(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := wheel.New()
+		defer w.Close()
+		busy, late := newTimer(w), newTimer(w)
+		busy.then = func(*timer) { time.Sleep(time.Second) }
+		w.Class(10 * time.Millisecond).Arm(&busy.entry)
+		w.Class(20 * time.Millisecond).Arm(&late.entry)
+		if late.entry.Overdue() {
+			t.Error("overdue before its time")
+		}
+		time.Sleep(100 * time.Millisecond)
+		if !late.entry.Overdue() {
+			t.Error("not overdue though the wheel is busy")
+		}
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		if late.entry.Overdue() || len(late.times()) != 1 {
+			t.Error("overdue after it has expired")
+		}
+	})
+}
+
 func TestClose(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -162,7 +209,8 @@ func TestClassOfEqualDurationIsTheSame(t *testing.T) {
 	t.Parallel()
 	w := wheel.New()
 	defer w.Close()
-	if w.Class(time.Second) != w.Class(time.Second) || w.Class(time.Second) == w.Class(time.Minute) {
+	second := w.Class(time.Second)
+	if w.Class(time.Second) != second || w.Class(time.Minute) == second {
 		t.Error("classes are not identified by their duration")
 	}
 }

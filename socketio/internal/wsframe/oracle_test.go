@@ -15,6 +15,7 @@ import (
 
 	"github.com/gobwas/ws"
 	"github.com/gorilla/websocket"
+
 	"github.com/tandem-go/tandem/socketio/internal/wsframe"
 )
 

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/gobwas/ws"
+
 	"github.com/tandem-go/tandem/socketio/internal/wsframe"
 )
 

@@ -1,0 +1,185 @@
+package engine_test
+
+import (
+	"bytes"
+	"compress/gzip"
+	"compress/zlib"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"github.com/tandem-go/tandem/socketio/engine"
+)
+
+// poll opens a polling session and returns the query of its requests.
+func (b *bench) poll() string {
+	b.t.Helper()
+	if code, body := b.http(http.MethodGet, "transport=polling"); code != http.StatusOK {
+		b.t.Fatalf("handshake: %d %s", code, body)
+	}
+	return "transport=polling&sid=" + b.session.ID()
+}
+
+// post makes a data request and returns the status and the body.
+func (b *bench) post(query, data string) (int, string) {
+	r := request(http.MethodPost, query)
+	r.Body = io.NopCloser(strings.NewReader(data))
+	r.ContentLength = int64(len(data))
+	w := httptest.NewRecorder()
+	b.srv.ServeHTTP(w, r)
+	return w.Code, w.Body.String()
+}
+
+func TestVolatileOnPolling(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, nil)
+		defer b.stop()
+		query := b.poll()
+		b.session.Send(engine.NewTextFrame("lost"), engine.Volatile) // nobody polls
+		got := make(chan string)
+		go func() {
+			_, body := b.http(http.MethodGet, query)
+			got <- body
+		}()
+		synctest.Wait()
+		if !b.session.Writable() {
+			t.Error("not writable though a poll is pending")
+		}
+		b.session.SendAll([]*engine.Frame{engine.NewTextFrame("kept"), engine.NewBinaryFrame([]byte("too"))}, engine.Volatile)
+		if body := <-got; body != "4kept\x1ebdG9v" {
+			t.Errorf("got %q", body)
+		}
+		if b.session.Writable() {
+			t.Error("writable though no poll is pending")
+		}
+	})
+}
+
+func TestQueueOfPollingSessionIsBounded(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, &engine.Options{MaxQueueBytes: 1000})
+		defer b.stop()
+		b.poll()
+		// One message of any size can always be queued.
+		b.session.Send(engine.NewTextFrame(strings.Repeat("x", 5000)), 0)
+		for range 9 {
+			b.session.Send(engine.NewTextFrame(strings.Repeat("x", 100)), 0)
+		}
+		b.wantOpen()
+		b.session.Send(engine.NewTextFrame(strings.Repeat("x", 100)), 0)
+		b.wantReason(engine.SlowConsumer)
+		if _, errs := b.journal.closed(); !errors.Is(errs[0], engine.ErrQueueFull) {
+			t.Errorf("detail = %v", errs)
+		}
+	})
+}
+
+func TestPayloads(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name, body string
+		status     int
+		messages   string
+		reason     engine.Reason // "" if the session lives on
+	}{
+		{"several", "4a\x1e4b\x1ebAQI=\x1e4", http.StatusOK, "a|b|\x01\x02|", ""},
+		{"ignored types", "0\x1e5\x1e6\x1e4a", http.StatusOK, "a", ""},
+		{"bad in the middle", "4a\x1e\x1e4b", http.StatusBadRequest, "a", engine.ParseError},
+		{"separator at the end", "4a\x1e", http.StatusBadRequest, "a", engine.ParseError},
+		{"empty", "", http.StatusBadRequest, "", engine.ParseError},
+		{"unknown type", "9", http.StatusBadRequest, "", engine.ParseError},
+		{"close", "4a\x1e1\x1e4b", http.StatusOK, "a", engine.TransportClose},
+		{"ping", "2", http.StatusBadRequest, "", engine.TransportError},
+		{"bytes that are not UTF-8", "4a\xffb", http.StatusOK, "a\uFFFDb", ""},
+		{"as many packets as allowed", "4" + strings.Repeat("\x1e4", 9), http.StatusOK, strings.Repeat("|", 9), ""},
+		{"more packets than allowed", "4" + strings.Repeat("\x1e4", 10), http.StatusBadRequest, strings.Repeat("|", 9), engine.TransportError},
+		{"exactly the limit", "4" + strings.Repeat("x", 999), http.StatusOK, strings.Repeat("x", 999), ""},
+		{"beyond the limit", "4" + strings.Repeat("x", 1000), http.StatusRequestEntityTooLarge, "", ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				b := newBench(t, &engine.Options{MaxPackets: 10, MaxPayload: 1000})
+				defer b.stop()
+				code, body := b.post(b.poll(), tt.body)
+				if code != tt.status || (code == http.StatusOK) != (body == "ok") {
+					t.Errorf("got %d %q, want %d", code, body, tt.status)
+				}
+				if got := strings.Join(b.journal.messages, "|"); got != tt.messages {
+					t.Errorf("messages %q, want %q", got, tt.messages)
+				}
+				if tt.reason == "" {
+					b.wantOpen()
+				} else {
+					b.wantReason(tt.reason)
+				}
+			})
+		})
+	}
+}
+
+func TestPollCompression(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("compress me ", 1000)
+	tests := []struct {
+		name, accept, text, want string
+		option                   engine.SendOption
+		threshold                int
+	}{
+		{"gzip", "gzip, deflate", long, "gzip", 0, 0},
+		{"deflate", "deflate", long, "deflate", 0, 0},
+		{"not accepted", "br", long, "", 0, 0},
+		{"short", "gzip", "short", "", 0, 0},
+		{"not wanted", "gzip", long, "", engine.NoCompress, 0},
+		{"disabled", "gzip", long, "", 0, -1},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				b := newBench(t, &engine.Options{CompressionThreshold: tt.threshold})
+				defer b.stop()
+				query := b.poll()
+				b.session.Send(engine.NewTextFrame(tt.text), tt.option)
+				r := request(http.MethodGet, query)
+				r.Header.Set("Accept-Encoding", tt.accept)
+				w := httptest.NewRecorder()
+				b.srv.ServeHTTP(w, r)
+				if got := w.Header().Get("Content-Encoding"); got != tt.want {
+					t.Errorf("encoding %q, want %q", got, tt.want)
+				}
+				if got := decompress(t, w.Body, tt.want); got != "4"+tt.text {
+					t.Errorf("body of %d bytes differs", len(got))
+				}
+			})
+		})
+	}
+}
+
+// decompress reads a body of the given encoding.
+func decompress(t *testing.T, body *bytes.Buffer, encoding string) string {
+	t.Helper()
+	var r io.Reader = body
+	var err error
+	switch encoding {
+	case "gzip":
+		r, err = gzip.NewReader(body)
+	case "deflate":
+		r, err = zlib.NewReader(body)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := io.ReadAll(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}

@@ -1,0 +1,7 @@
+//go:build race
+
+package flush_test
+
+// raceEnabled tells that the race detector is on, which makes sync.Pool drop
+// some of what it is given: allocations cannot be counted.
+const raceEnabled = true

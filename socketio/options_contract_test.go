@@ -1,0 +1,459 @@
+package socketio_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/tandem-go/tandem/adapter"
+	"github.com/tandem-go/tandem/socketio"
+	"github.com/tandem-go/tandem/socketio/engine"
+	"github.com/tandem-go/tandem/socketio/parser"
+)
+
+func TestMaxNamespaces(t *testing.T) {
+	eachTransport(t, func(t *testing.T, transport string) {
+		s := serve(t, &socketio.Options{MaxNamespaces: 2}).echo()
+		for _, n := range []string{"/a", "/b", "/c"} {
+			s.Of(n)
+		}
+		c := s.join(t, transport, "/", "/a")
+		c.run(
+			`> 0/b,`, `< 4/b,{"message":"too many namespaces"}`, "sync",
+			`> 1/a,`, `> 0/b,`, `< 0/b,{"sid":"*"}`,
+			`> 0/c,`, `< 4/c,{"message":"too many namespaces"}`, "sync",
+		)
+	})
+}
+
+// Namespaces whose guards run count as well.
+func TestMaxNamespacesPending(t *testing.T) {
+	s := serve(t, &socketio.Options{MaxNamespaces: 2}).echo()
+	s.Of("/pending").Use(func(ctx context.Context, _ *socketio.Socket) error {
+		<-ctx.Done()
+		return ctx.Err()
+	})
+	s.Of("/b")
+	s.join(t, "websocket").run(`> 0/pending,`, `> 0/b,`, `< 4/b,{"message":"too many namespaces"}`, "sync")
+}
+
+func TestDefaultMaxNamespaces(t *testing.T) {
+	s := serve(t, nil).echo()
+	var names []string
+	for i := range 40 {
+		names = append(names, "/"+itoa(i))
+		s.Of(names[i])
+	}
+	c := s.join(t, "websocket")
+	for _, n := range names[:31] {
+		c.run("> 0"+n+",", "< 0"+n+`,{"sid":"*"}`)
+	}
+	c.run(`> 0/31,`, `< 4/31,{"message":"too many namespaces"}`, "sync")
+}
+
+// A client with more events than its handlers take is not read any more, and gets on when they have caught up.
+func TestMaxPendingEvents(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := serveInMemory(t, &socketio.Options{MaxPendingEvents: 4})
+		release := make(chan struct{})
+		var handled []int
+		socketio.On(s, "n", func(_ context.Context, _ *socketio.Socket, n int) error {
+			<-release
+			handled = append(handled, n)
+			return nil
+		})
+		c := s.join(t, "polling")
+		var sent atomic.Int32
+		go func() {
+			for i := range 20 {
+				c.send(`2["n",` + itoa(i) + `]`)
+				sent.Add(1)
+			}
+		}()
+		synctest.Wait()
+		if n := sent.Load(); n != 5 { // one is being handled, four wait, the next one is held up
+			t.Errorf("%d requests were answered while the handler was stuck, want 5", n)
+		}
+		close(release)
+		synctest.Wait()
+		if len(handled) != 20 || !slices.IsSorted(handled) || sent.Load() != 20 {
+			t.Errorf("handled %v, answered %d", handled, sent.Load())
+		}
+	})
+}
+
+func TestMaxPendingAcks(t *testing.T) {
+	s := serve(t, &socketio.Options{MaxPendingAcks: 2}).echo()
+	c, socket := s.joinSocket(t, "websocket", "/")
+	first, second := ask(t, socket, "q"), ask(t, socket, "q")
+	ids := []string{c.question("q"), c.question("q")}
+	if _, err := socket.EmitWithAck(deadline(t), "q"); !errors.Is(err, socketio.ErrTooManyAcks) {
+		t.Errorf("the third question gives %v", err)
+	}
+	all, err := s.EmitWithAck(deadline(t), "q")
+	if len(all) != 0 || err != nil {
+		t.Errorf("a broadcast gives %d answers (%v)", len(all), err)
+	}
+	c.sync() // none of them has been sent
+	c.send("3"+ids[0]+"[]", "3"+ids[1]+"[]")
+	for _, answer := range []<-chan asked{first, second} {
+		if got := await(t, "the answer", answer); got.err != nil {
+			t.Error(got.err)
+		}
+	}
+	third := ask(t, socket, "q")
+	c.answer("q", "[]")
+	if got := await(t, "the answer", third); got.err != nil {
+		t.Error(got.err)
+	}
+}
+
+// binaryEvent returns the messages of an event with n attachments.
+func binaryEvent(header string, n int) string {
+	var list, attachments strings.Builder
+	for i := range n {
+		list.WriteString(`,{"_placeholder":true,"num":` + itoa(i) + `}`)
+		attachments.WriteString(" | " + bin("x"))
+	}
+	return "5" + itoa(n) + "-" + header + `["echo"` + list.String() + "]" + attachments.String()
+}
+
+func TestMaxAttachments(t *testing.T) {
+	blobs := func(n int) []any {
+		list := make([]any, n)
+		for i := range list {
+			list[i] = []byte("x")
+		}
+		return list
+	}
+	for _, limit := range []int{0, 2, 20} {
+		allowed := limit
+		if limit == 0 {
+			allowed = 10
+		}
+		t.Run("limit "+itoa(limit), func(t *testing.T) {
+			eachTransport(t, func(t *testing.T, transport string) {
+				s := serve(t, &socketio.Options{MaxAttachments: limit}).echo()
+				c, socket := s.joinSocket(t, transport, "/")
+				if err := socket.Emit("x", blobs(allowed+1)...); !errors.Is(err, parser.ErrTooManyAttachments) {
+					t.Errorf("emitting too many to a socket gives %v", err)
+				}
+				if err := s.Emit("x", blobs(allowed+1)); !errors.Is(err, parser.ErrTooManyAttachments) {
+					t.Errorf("emitting too many to all gives %v", err)
+				}
+				c.sync()
+				c.run("> " + binaryEvent("7", allowed))
+				if m := c.next(); !strings.HasPrefix(m, "6"+itoa(allowed)+"-7[") {
+					t.Errorf("the answer is %q", m)
+				}
+				for range allowed {
+					c.expect(bin("x"))
+				}
+				c.run("> "+strings.Split(binaryEvent("7", allowed+1), " | ")[0], "closed")
+			})
+		})
+	}
+}
+
+func TestMaxAttachmentBytes(t *testing.T) {
+	s := serve(t, &socketio.Options{MaxAttachmentBytes: 100}).echo()
+	const header = `52-1["echo",{"_placeholder":true,"num":0},{"_placeholder":true,"num":1}]`
+	const answer = `62-1[{"_placeholder":true,"num":0},{"_placeholder":true,"num":1}]`
+	half, rest := strings.Repeat("a", 50), strings.Repeat("b", 51)
+	runRows(t, s, []row{
+		{"as many as allowed", []string{"> " + header + " | " + bin(half) + " | " + bin(half), "< " + answer, "< " + bin(half), "< " + bin(half)}},
+		{"one more", []string{"> " + header + " | " + bin(half) + " | " + bin(rest), "closed"}},
+		{"one more in the first", []string{"> " + header + " | " + bin(half+rest), "closed"}},
+	})
+}
+
+// A packet whose attachments do not come ends the connection, whatever else comes.
+func TestAttachmentTimeout(t *testing.T) {
+	const header = `52-1["echo",{"_placeholder":true,"num":0},{"_placeholder":true,"num":1}]`
+	for _, tt := range []struct {
+		name   string
+		later  []string // what the client sends 20 seconds after the header
+		closed bool
+	}{
+		{"nothing", nil, true},
+		{"one of two", []string{"> " + bin("a")}, true},
+		{"a pong", []string{"! 3"}, true},
+		{"all", []string{"> " + bin("a") + " | " + bin("b")}, false},
+	} {
+		for _, transport := range transports {
+			t.Run(tt.name+"/"+transport, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					s := serveTimeouts(t, nil)
+					bye := new(goodbyes).watch(s.Namespace)
+					c := s.join(t, transport)
+					time.Sleep(time.Minute)
+					c.send(header)
+					time.Sleep(20 * time.Second)
+					c.run(tt.later...)
+					time.Sleep(9 * time.Second)
+					synctest.Wait()
+					if len(bye.list()) > 0 {
+						t.Fatalf("closed too early: %q", bye.list())
+					}
+					time.Sleep(2 * time.Second)
+					synctest.Wait()
+					if got := bye.list(); len(got) == 1 != tt.closed || tt.closed && got[0] != "/: forced close" {
+						t.Errorf("sockets ended as in %q", got)
+					}
+				})
+			})
+		}
+	}
+}
+
+// The next binary packet has all the time again.
+func TestAttachmentTimeoutOfTheNextPacket(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := serveTimeouts(t, nil)
+		c := s.join(t, "websocket")
+		for range 5 {
+			c.send(`51-1["echo",{"_placeholder":true,"num":0}]`)
+			time.Sleep(20 * time.Second)
+			c.run("> "+bin("a"), `< 61-1[{"_placeholder":true,"num":0}]`, "< "+bin("a"))
+		}
+		time.Sleep(time.Minute)
+		c.sync()
+	})
+}
+
+// hostOf is an adapter factory that lets a test play the part of the other servers.
+type hostOf struct{ hosts sync.Map }
+
+func (h *hostOf) factory(host adapter.Host) adapter.Adapter {
+	h.hosts.Store(host.Namespace(), host)
+	return adapter.NewMemory(host)
+}
+
+func (h *hostOf) host(t *testing.T, namespace string) adapter.Host {
+	t.Helper()
+	v, _ := h.hosts.Load(namespace)
+	host, ok := v.(adapter.Host)
+	if !ok {
+		t.Fatalf("no host for %s", namespace)
+	}
+	return host
+}
+
+func TestMaxServerEvents(t *testing.T) {
+	var hosts hostOf
+	s := serve(t, &socketio.Options{Adapter: hosts.factory, MaxServerEvents: 2})
+	running, release := make(chan struct{}, 4), make(chan struct{})
+	socketio.OnServer(s, "x", func(context.Context, socketio.None) error {
+		running <- struct{}{}
+		<-release
+		return nil
+	})
+	host := hosts.host(t, "/")
+	for range 4 {
+		host.ServeServerEvent(context.Background(), []byte(`["x"]`), nil, nil)
+	}
+	for range 2 {
+		await(t, "the handler", running)
+	}
+	if n := strings.Count(s.log.String(), "too many"); n != 2 {
+		t.Errorf("%d dropped events are logged, want 2", n)
+	}
+	close(release)
+	eventually(t, "events are handled again", func() bool {
+		host.ServeServerEvent(context.Background(), []byte(`["x"]`), nil, nil)
+		select {
+		case <-running:
+			return true
+		default:
+			return false
+		}
+	})
+}
+
+// Events from other servers: handlers, answers, and everything that can be wrong with them.
+func TestServerEvents(t *testing.T) {
+	var hosts hostOf
+	s := serve(t, &socketio.Options{Adapter: hosts.factory})
+	n := s.Of("/custom")
+	socketio.OnServerWithAck(n, "double", func(_ context.Context, v int) (int, error) { return 2 * v, nil })
+	socketio.OnServerWithAck(n, "blob", func(_ context.Context, b []byte) (any, error) {
+		return map[string]any{"b": append(b, '!')}, nil
+	})
+	socketio.OnServerWithAck(n, "fails", func(context.Context, socketio.None) (int, error) { return 0, errors.New("it failed") })
+	socketio.OnServerWithAck(n, "panics", func(context.Context, socketio.None) (int, error) { panic("it panicked") })
+	socketio.OnServer(n, "noted", func(context.Context, string) error { return nil })
+	host := hosts.host(t, "/custom")
+	answer := func(data string, attachments ...[]byte) (string, [][]byte) {
+		t.Helper()
+		replies := make(chan adapter.Reply, 1)
+		host.ServeServerEvent(t.Context(), []byte(data), attachments, func(r adapter.Reply) { replies <- r })
+		r := await(t, "the answer to "+data, replies)
+		return string(r.Data), r.Attachments
+	}
+	if got, _ := answer(`["double",21]`); got != "[42]" {
+		t.Errorf("the answer is %s", got)
+	}
+	if got, _ := answer(`["noted","x"]`); got != "[]" {
+		t.Errorf("the answer of a handler without result is %s", got)
+	}
+	got, attachments := answer(`["blob",{"_placeholder":true,"num":0}]`, []byte("b"))
+	if got != `[{"b":{"_placeholder":true,"num":0}}]` || len(attachments) != 1 || string(attachments[0]) != "b!" {
+		t.Errorf("the answer is %s with %q", got, attachments)
+	}
+	for _, data := range []string{`["fails"]`, `["panics"]`, `["double","x"]`, `["double"]`, `["unknown"]`, `[]`, `{}`, `[`, ``} {
+		host.ServeServerEvent(t.Context(), []byte(data), nil, func(r adapter.Reply) { t.Errorf("%s is answered with %s", data, r.Data) })
+	}
+	shutdown(t, s)
+	for _, text := range []string{"it failed", "it panicked"} {
+		if !strings.Contains(s.log.String(), text) {
+			t.Errorf("%q is not logged", text)
+		}
+	}
+}
+
+func TestPath(t *testing.T) {
+	for _, tt := range []struct {
+		option, path string
+		status       int
+	}{
+		{"", "/socket.io/", http.StatusOK},
+		{"", "/", http.StatusOK},
+		{"", "/api/socket.io/", http.StatusOK},
+		{"", "/engine.io/", http.StatusNotFound},
+		{"", "/socket.io/x", http.StatusNotFound},
+		{"/live/", "/live/", http.StatusOK},
+		{"/live/", "/socket.io/", http.StatusNotFound},
+	} {
+		s := serve(t, &socketio.Options{Path: tt.option})
+		resp, err := http.Get(s.url + tt.path + "?EIO=4&transport=polling")
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if resp.StatusCode != tt.status {
+			t.Errorf("path %q: %s has status %d, want %d", tt.option, tt.path, resp.StatusCode, tt.status)
+		}
+		http.DefaultClient.CloseIdleConnections()
+		for session := range s.Engine().Sessions() {
+			session.Discard(engine.ForcedClose)
+		}
+	}
+}
+
+// countingCodec counts what it encodes and decodes.
+type countingCodec struct {
+	parser.JSON
+
+	encoded, decoded atomic.Int32
+}
+
+func (c *countingCodec) Marshal(v any) ([]byte, error) {
+	c.encoded.Add(1)
+	return c.JSON.Marshal(v)
+}
+
+func (c *countingCodec) Unmarshal(data []byte, v any) error {
+	c.decoded.Add(1)
+	return c.JSON.Unmarshal(data, v)
+}
+
+func TestCodec(t *testing.T) {
+	codec := &countingCodec{}
+	s := serve(t, &socketio.Options{Codec: codec})
+	socketio.OnWithAck(s, "x", func(_ context.Context, _ *socketio.Socket, v struct{ A int }) (any, error) { return v, nil })
+	s.join(t, "websocket").run(`> 21["x",{"A":7}]`, `< 31[{"A":7}]`)
+	if codec.encoded.Load() == 0 || codec.decoded.Load() == 0 {
+		t.Errorf("the codec encoded %d and decoded %d values", codec.encoded.Load(), codec.decoded.Load())
+	}
+}
+
+// watcher implements all the observers.
+type watcher struct{ journal }
+
+func (w *watcher) ObserveConnect(s *socketio.Socket) { w.add("connect " + s.Namespace().Name()) }
+func (w *watcher) ObserveDisconnect(s *socketio.Socket, r socketio.Reason, _ error) {
+	w.add("disconnect " + s.Namespace().Name() + " " + string(r))
+}
+
+func (w *watcher) ObserveRefusal(_ *engine.Session, namespace string, err error) {
+	w.add("refusal " + namespace + " " + err.Error())
+}
+
+func (w *watcher) ObserveEvent(s *socketio.Socket, event string, bytes int, took time.Duration, err error) {
+	line := "event " + event + " " + itoa(bytes)
+	if err != nil {
+		line += " " + err.Error()
+	}
+	if took < 0 || s == nil {
+		line += " ?"
+	}
+	w.add(line)
+}
+
+func (w *watcher) ObserveEmit(n *socketio.Namespace, event string, bytes, sockets int) {
+	w.add("emit " + n.Name() + " " + event + " " + itoa(bytes) + " to " + itoa(sockets))
+}
+func (w *watcher) ObserveBadInput(_ *engine.Session, err error) { w.add("bad input " + err.Error()) }
+
+func TestObservers(t *testing.T) {
+	w := &watcher{}
+	s := serve(t, &socketio.Options{Observers: []any{w, "not an observer"}}).echo()
+	s.Of("/guarded").Use(func(context.Context, *socketio.Socket) error { return &socketio.Error{Message: "no"} })
+	s.Handle("fails", socketio.HandlerFunc(func(context.Context, *socketio.Event) error { return errors.New("it failed") }))
+	c, socket := s.joinSocket(t, "websocket", "/")
+	other := s.join(t, "websocket")
+	_ = socket.Emit("one", 1)
+	_ = s.Emit("all", "x")
+	_ = s.To("nowhere").Emit("nobody")
+	c.run(`< 2["one",1]`, `< 2["all","x"]`)
+	other.run(`< 2["all","x"]`)
+	c.run(`> 0/guarded,`, `< 4/guarded,{"message":"no"}`, `> 0/random,`, `< 4/random,{"message":"Invalid namespace"}`)
+	c.run(`> 21["echo"]`, `< 31[]`, `> 21["fails"]`, `< 31[{"error":{"message":"internal error"}}]`)
+	eventually(t, "the second event", func() bool { return len(w.read()) == 8 })
+	c.send("1")
+	eventually(t, "the end of the socket", func() bool { return len(w.read()) == 9 })
+	other.send("x")
+	other.expectClosed()
+	w.expect(t,
+		"connect /", "connect /",
+		`emit / one 9 to 1`, `emit / all 11 to 2`,
+		"refusal /guarded no", "refusal /random Invalid namespace",
+		"event echo 8", "event fails 9 it failed",
+		"disconnect / client namespace disconnect",
+		"bad input parser: unknown packet type",
+		"disconnect / forced close",
+	)
+}
+
+// Options are read once: the caller may use them for another server.
+func TestOptionsAreNotChanged(t *testing.T) {
+	o := socketio.Options{Path: "/x/"}
+	serve(t, &o)
+	if o.ConnectTimeout != 0 || o.Adapter != nil || o.Codec != nil || o.Engine.Path != "" || o.MaxNamespaces != 0 {
+		t.Errorf("options are now %+v", o)
+	}
+}
+
+// A namespace is made once, whoever asks for it, and a missing slash is added.
+func TestOf(t *testing.T) {
+	s := serve(t, nil)
+	names := []string{"a", "/a", "", "/", "/b/c"}
+	results := make(chan *socketio.Namespace, 100)
+	for i := range cap(results) {
+		go func() { results <- s.Of(names[i%len(names)]) }()
+	}
+	found := map[*socketio.Namespace]bool{}
+	for range cap(results) {
+		found[await(t, "the namespace", results)] = true
+	}
+	if len(found) != 3 || s.Of("") != s.Namespace || s.Of("a").Name() != "/a" || s.Of("a").Server() != s.Server {
+		t.Errorf("%d namespaces were made", len(found))
+	}
+}
