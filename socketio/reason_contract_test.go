@@ -156,8 +156,7 @@ func slowReader(t *testing.T, s *testServer) net.Conn {
 	if tcp, ok := conn.(*net.TCPConn); ok {
 		_ = tcp.SetReadBuffer(4096)
 	}
-	_, err = conn.Write([]byte("GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" +
-		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n" + "\x81\x82\x00\x00\x00\x0040"))
+	_, err = conn.Write([]byte(earlyConnect))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,6 +13,7 @@ type admission struct {
 	query
 	upgrade   bool     // the request asks for a WebSocket
 	preflight bool     // the request is a CORS preflight
+	departed  bool     // the request is the last poll of a client that has closed
 	session   *Session // the session that the request belongs to, if any
 	refused   *RequestError
 }
@@ -67,21 +68,26 @@ func (srv *Server) admit(w http.ResponseWriter, r *http.Request) (a admission) {
 	case !validHeaderValue(r.Header.Get("Origin")):
 		a.refused = refusal(BadRequest, "invalid origin header", nil)
 	case a.sid != "":
-		srv.admitKnown(&a)
+		srv.admitKnown(r, &a)
 	default:
 		srv.admitNew(r, &a)
 	}
 	return a
 }
 
+// detailTransport marks requests for a transport that the session does not use.
+const detailTransport = "the session uses another transport"
+
 // admitKnown looks for the session that a request belongs to.
-func (srv *Server) admitKnown(a *admission) {
+func (srv *Server) admitKnown(r *http.Request, a *admission) {
 	s := srv.session(a.sid)
 	switch {
+	case s == nil && r.Method == http.MethodGet && a.transport == Polling && srv.takeDeparted(a.sid):
+		a.departed = true
 	case s == nil || s.timedOut():
 		a.refused = refusal(UnknownSession, "unknown session", nil)
 	case !a.upgrade && s.Transport() != a.transport:
-		a.refused = refusal(BadRequest, "the session uses another transport", nil)
+		a.refused = refusal(BadRequest, detailTransport, nil)
 	case a.eio != "4":
 		a.refused = refusal(BadRequest, "the session uses another protocol version", nil)
 	default:

@@ -83,6 +83,7 @@ func (s *Session) end(e ending) {
 	s.heartbeat.Disarm()
 	try, conn := s.upgrade, s.conn
 	s.upgrade = nil
+	departs := e.noop && s.poll != nil && s.poll.get == nil
 	if s.poll != nil {
 		s.poll.finish(s.srv, e.noop)
 	}
@@ -90,9 +91,9 @@ func (s *Session) end(e ending) {
 	if conn != nil {
 		farewell = s.chooseFarewell(e)
 	}
+	s.srv.unregister(s, departs)
 	s.mu.Unlock()
 
-	s.srv.unregister(s)
 	if try != nil {
 		try.cancel()
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -19,13 +20,12 @@ var errTooLarge = errors.New("the request body is too large")
 
 // serveData delivers the packets of a data request.
 func (s *Session) serveData(w http.ResponseWriter, r *http.Request) {
-	poll := s.beginData(w)
+	poll := s.beginData(w, r)
 	if poll == nil {
-		w.WriteHeader(http.StatusBadRequest)
 		return
 	}
 	defer s.endData(poll)
-	if r.Header.Get("Content-Type") == "application/octet-stream" {
+	if isBinary(r.Header.Get("Content-Type")) {
 		s.end(ending{reason: TransportError, err: ErrInvalidContent})
 		w.WriteHeader(http.StatusBadRequest)
 		return
@@ -57,18 +57,27 @@ func (s *Session) serveData(w http.ResponseWriter, r *http.Request) {
 	_, _ = io.WriteString(w, "ok")
 }
 
-// beginData claims the session for a data request. It returns nil if there is
-// another one already, which ends the session, or if it has ended.
-func (s *Session) beginData(w http.ResponseWriter) *pollState {
+// isBinary reports whether a content type, parameters aside, is that of the
+// binary bodies of older protocol versions.
+func isBinary(contentType string) bool {
+	media, _, _ := strings.Cut(contentType, ";")
+	return strings.EqualFold(strings.TrimSpace(media), "application/octet-stream")
+}
+
+// beginData claims the session for a data request. If the session has ended, or
+// there is another such request, which ends it, it answers and returns nil.
+func (s *Session) beginData(w http.ResponseWriter, r *http.Request) *pollState {
 	s.mu.Lock()
 	poll := s.poll
 	switch {
 	case poll == nil || s.State() == StateClosed:
 		s.mu.Unlock()
+		s.refuseLate(w, r)
 		return nil
 	case poll.post != nil:
 		s.mu.Unlock()
 		s.end(ending{reason: TransportError, err: ErrDataOverlap})
+		w.WriteHeader(http.StatusBadRequest)
 		return nil
 	}
 	poll.post, poll.reading = http.NewResponseController(w), true

@@ -12,6 +12,7 @@ type timers struct {
 	noop         *wheel.Class
 	write        *wheel.Class
 	pollingGrace *wheel.Class
+	departed     *wheel.Class
 }
 
 // newTimers returns the classes for the server's options.
@@ -23,6 +24,7 @@ func newTimers(w *wheel.Wheel, o *Options) timers {
 		noop:         w.Class(noopInterval),
 		write:        w.Class(o.WriteTimeout),
 		pollingGrace: w.Class(pollingGrace),
+		departed:     w.Class(departedGrace),
 	}
 }
 
@@ -36,6 +38,8 @@ type heartbeat Session
 func (h *heartbeat) Expire(*wheel.Entry) {
 	s := (*Session)(h)
 	switch s.State() {
+	case StateClosed:
+		s.srv.takeDeparted(s.id)
 	case StateClosing:
 		s.end(ending{gone: true})
 	case StateOpen:

@@ -93,6 +93,9 @@ const (
 	// pollingGrace is how long a closing session without queued messages waits
 	// for the poll in whose answer the client is told.
 	pollingGrace = time.Second
+	// departedGrace is how long the last poll of a client may arrive behind its
+	// close packet.
+	departedGrace = 500 * time.Millisecond
 	// noopInterval is how often a poll is answered during an upgrade so that
 	// the client can stop polling.
 	noopInterval = 100 * time.Millisecond

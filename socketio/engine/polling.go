@@ -17,9 +17,11 @@ type pollState struct {
 // pendingPoll is a poll that waits for frames. The goroutine of its request
 // writes the answer, so nobody else waits for the client.
 type pendingPoll struct {
-	ready chan struct{} // closed once the answer is complete
-	queue *queue        // may be nil
-	final *packet.Frame // follows the queue; may be nil
+	ready   chan struct{} // closed once the answer is complete
+	late    bool          // it arrived after an upgrade had been begun
+	queue   *queue        // may be nil
+	final   *packet.Frame // follows the queue; may be nil
+	refused *RequestError // instead of both
 }
 
 // answer completes the pending poll.
@@ -28,6 +30,20 @@ func (p *pollState) answer(q *queue, final *packet.Frame) {
 	p.get = nil
 	g.queue, g.final = q, final
 	close(g.ready)
+}
+
+// discard ends the transport because the session has changed to another one. A
+// client that polls when it ought to have stopped is refused, just as if its
+// request had come a moment later.
+func (p *pollState) discard(srv *Server) {
+	switch {
+	case p.get == nil:
+	case p.get.late:
+		p.get.refused = refusal(BadRequest, detailTransport, nil)
+		p.answer(nil, nil)
+	default:
+		p.answer(nil, srv.frames.close)
+	}
 }
 
 // finish ends the transport because the session has ended: a pending poll is
@@ -89,7 +105,7 @@ func (s *Session) servePoll(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	if s.poll == nil || s.State() == StateClosed {
 		s.mu.Unlock()
-		w.WriteHeader(http.StatusBadRequest)
+		s.refuseLate(w, r)
 		return
 	}
 	if s.poll.get != nil {
@@ -98,6 +114,7 @@ func (s *Session) servePoll(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusBadRequest)
 		return
 	}
+	g.late = s.upgrade != nil
 	s.poll.get = g
 	s.answerPoll()
 	select {
@@ -114,11 +131,33 @@ func (s *Session) servePoll(w http.ResponseWriter, r *http.Request) {
 			}
 		}
 	}
+	if g.refused != nil {
+		s.srv.refuse(w, r, false, g.refused)
+		return
+	}
 	err := s.srv.writePoll(w, r, g.queue, g.final, false)
 	s.srv.freeQueue(g.queue)
-	if err != nil {
+	if err != nil && s.Transport() == Polling {
 		s.end(ending{reason: TransportError, err: err})
 	}
+}
+
+// refuseLate refuses a request that was admitted at the last moment.
+func (s *Session) refuseLate(w http.ResponseWriter, r *http.Request) {
+	switch {
+	case s.State() != StateClosed:
+		s.srv.refuse(w, r, false, refusal(BadRequest, detailTransport, nil))
+	case r.Method == http.MethodGet && s.srv.takeDeparted(s.id):
+		s.srv.answerDeparted(w, r)
+	default:
+		s.srv.refuse(w, r, false, refusal(UnknownSession, "the session has ended", nil))
+	}
+}
+
+// answerDeparted answers the last poll of a client that has closed its session.
+func (srv *Server) answerDeparted(w http.ResponseWriter, r *http.Request) {
+	// The client has gone; it does not matter whether this reaches it.
+	_ = srv.writePoll(w, r, nil, srv.frames.noop, false)
 }
 
 // answerPoll gives what is queued to the pending poll, and ends a session that

@@ -11,6 +11,9 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
+
+	"github.com/gobwas/ws"
 
 	"github.com/tandem-go/tandem/socketio/engine"
 )
@@ -182,4 +185,110 @@ func decompress(t *testing.T, body *bytes.Buffer, encoding string) string {
 		t.Fatal(err)
 	}
 	return string(b)
+}
+
+// A poll that was sent before the close packet may arrive behind it.
+func TestPollBehindClosePacket(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, nil)
+		defer b.stop()
+		query := b.poll()
+		b.post(query, "1")
+		b.wantReason(engine.TransportClose)
+		if code, _ := b.post(query, "4x"); code != http.StatusBadRequest {
+			t.Errorf("data request: %d", code)
+		}
+		if code, body := b.http(http.MethodGet, query); code != http.StatusOK || body != "6" {
+			t.Errorf("first poll: %d %q", code, body)
+		}
+		if code, _ := b.http(http.MethodGet, query); code != http.StatusBadRequest {
+			t.Errorf("second poll: %d", code)
+		}
+		query = b.poll()
+		b.post(query, "1")
+		time.Sleep(time.Second)
+		if code, _ := b.http(http.MethodGet, query); code != http.StatusBadRequest {
+			t.Errorf("much later poll: %d", code)
+		}
+	})
+}
+
+func TestPollsDuringUpgrade(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, nil)
+		defer b.stop()
+		query := b.poll()
+		type answer struct {
+			code int
+			body string
+			at   time.Duration
+		}
+		start := time.Now()
+		answers := make(chan answer, 1)
+		poll := func() {
+			code, body := b.http(http.MethodGet, query)
+			answers <- answer{code, body, time.Since(start)}
+		}
+		go poll()
+		synctest.Wait()
+		c := b.dial(b.session.ID())
+		defer c.conn.Close()
+		c.write("2probe")
+		c.expect("3probe")
+		if a := <-answers; a.body != "6" || a.at != 0 {
+			t.Errorf("a poll pending before the upgrade: %+v", a)
+		}
+		go poll()
+		if a := <-answers; a.body != "6" || a.at < 90*time.Millisecond || a.at > 110*time.Millisecond {
+			t.Errorf("a poll during the upgrade: %+v", a)
+		}
+		go poll()
+		synctest.Wait()
+		b.session.Send(engine.NewTextFrame("for the poll"), 0)
+		if a := <-answers; a.body != "4for the poll" {
+			t.Errorf("a message during the upgrade: %+v", a)
+		}
+		b.session.Send(engine.NewTextFrame("for the WebSocket"), 0)
+		b.session.Send(engine.NewTextFrame("lost"), engine.Volatile)
+		c.write("5")
+		c.expect("4for the WebSocket")
+		go poll()
+		if a := <-answers; a.code != http.StatusBadRequest {
+			t.Errorf("a poll after the upgrade: %+v", a)
+		}
+		other := b.dial(b.session.ID()) // a second upgrade is turned away
+		defer other.conn.Close()
+		if op, data := other.read(); op != ws.OpClose || data != "" {
+			t.Errorf("got %d %q", op, data)
+		}
+		b.session.Send(engine.NewTextFrame("alive"), 0)
+		c.expect("4alive")
+	})
+}
+
+// A client that confirms an upgrade while it still polls is refused like one
+// whose poll arrives after the upgrade.
+func TestPollBesideConfirmation(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, nil)
+		defer b.stop()
+		query := b.poll()
+		c := b.dial(b.session.ID())
+		defer c.conn.Close()
+		code := make(chan int)
+		go func() {
+			got, _ := b.http(http.MethodGet, query)
+			code <- got
+		}()
+		synctest.Wait()
+		c.write("2probe")
+		c.expect("3probe")
+		c.write("5")
+		if got := <-code; got != http.StatusBadRequest {
+			t.Errorf("status %d", got)
+		}
+	})
 }

@@ -36,6 +36,7 @@ type Server struct {
 
 	mu       sync.RWMutex
 	sessions map[string]*Session
+	departed map[string]*Session // see unregister
 	draining bool
 
 	// tasks counts the sessions whose receiver has not been told of their end,
@@ -56,6 +57,7 @@ func NewServer(accept Accept, opts *Options) *Server {
 		pool:     flush.NewPool[*sink](runtime.GOMAXPROCS(0)),
 		wheel:    wheel.New(),
 		sessions: make(map[string]*Session),
+		departed: make(map[string]*Session),
 		stopped:  make(chan struct{}),
 	}
 	srv.limits = wsframe.Limits{MaxMessage: srv.opts.MaxPayload, MaxFragments: srv.opts.MaxFragments}
@@ -79,6 +81,8 @@ func (srv *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		srv.opts.CORS.preflight(w, r)
 	case a.refused != nil:
 		srv.refuse(w, r, a.upgrade, a.refused)
+	case a.departed:
+		srv.answerDeparted(w, r)
 	case a.upgrade:
 		srv.serveWebSocket(w, r, a)
 	case a.session != nil:
@@ -161,11 +165,32 @@ func (srv *Server) register(s *Session) error {
 	return nil
 }
 
-// unregister forgets a session.
-func (srv *Server) unregister(s *Session) {
+// unregister forgets a session. If its client has closed it while no poll was
+// pending, the id is kept for a moment more: the last poll may have been sent
+// before the close packet and still arrive behind it, on another connection. It
+// is answered as if it had arrived in time.
+func (srv *Server) unregister(s *Session, departs bool) {
 	srv.mu.Lock()
 	defer srv.mu.Unlock()
 	delete(srv.sessions, s.id)
+	if departs {
+		srv.departed[s.id] = s
+		srv.timers.departed.Arm(&s.heartbeat)
+	}
+}
+
+// takeDeparted forgets the id of a departed session and reports whether it was
+// known.
+func (srv *Server) takeDeparted(id string) bool {
+	srv.mu.Lock()
+	defer srv.mu.Unlock()
+	s := srv.departed[id]
+	if s == nil {
+		return false
+	}
+	s.heartbeat.Disarm()
+	delete(srv.departed, id)
+	return true
 }
 
 // StopAccepting makes the server refuse new sessions with status 503. The

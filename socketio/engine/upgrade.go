@@ -152,19 +152,21 @@ func (u *upgradeTry) Expire(e *wheel.Entry) {
 		}
 		return
 	}
-	u.pushPoll()
+	u.pushPoll(true)
 }
 
 // pushPoll answers a pending poll with a noop packet, now and from time to time,
-// as the client has to finish its polls before it can confirm the upgrade.
-func (u *upgradeTry) pushPoll() {
+// as the client has to finish its polls before it can confirm the upgrade. Late
+// ones are answered only from time to time, or a client that goes on polling
+// would do so in a tight loop.
+func (u *upgradeTry) pushPoll(late bool) {
 	s := u.session
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.upgrade != u {
 		return
 	}
-	if s.poll.get != nil {
+	if g := s.poll.get; g != nil && (late || !g.late) {
 		s.poll.answer(nil, s.srv.frames.noop)
 	}
 	s.srv.timers.noop.Arm(&u.tick)
@@ -191,7 +193,7 @@ func (u *upgradeTry) onMessage(binary bool, data []byte) error {
 		return errEnded
 	case p.Type == packet.Ping && string(p.Data) == probe:
 		u.write(u.session.srv.frames.pongProbe)
-		u.pushPoll()
+		u.pushPoll(false)
 		return nil
 	case p.Type == packet.Upgrade:
 		return u.complete()
@@ -210,9 +212,7 @@ func (u *upgradeTry) complete() error {
 	}
 	u.disarm()
 	s.upgrade = nil
-	if s.poll.get != nil {
-		s.poll.answer(nil, s.srv.frames.close)
-	}
+	s.poll.discard(s.srv)
 	s.poll = nil
 	s.conn = u.conn
 	u.conn.try = nil

@@ -5,7 +5,6 @@ package wsframe
 
 import (
 	"encoding/binary"
-	"errors"
 	"unicode/utf8"
 
 	"github.com/gobwas/ws"
@@ -200,9 +199,6 @@ func deliver(binaryMessage bool, data []byte, h Handler) error {
 	return h.Message(binaryMessage, data)
 }
 
-// errCloseLength is the reason for a close frame with half a status code.
-var errCloseLength = errors.New("the close frame has a payload of one byte")
-
 // CloseCode returns the status code of a close frame's payload, and
 // StatusNoStatusRcvd if it has none. The error is a *CloseError.
 func CloseCode(data []byte) (ws.StatusCode, error) {
@@ -210,15 +206,27 @@ func CloseCode(data []byte) (ws.StatusCode, error) {
 	case 0:
 		return ws.StatusNoStatusRcvd, nil
 	case 1:
-		return 0, &CloseError{ws.StatusProtocolError, errCloseLength.Error()}
+		return 0, &CloseError{ws.StatusProtocolError, "the close frame has half a status code"}
 	}
 	code, reason := ws.ParseCloseFrameData(data)
-	if err := ws.CheckCloseFrameData(code, reason); err != nil {
-		status := ws.StatusProtocolError
-		if errors.Is(err, ws.ErrProtocolInvalidUTF8) {
-			status = ws.StatusInvalidFramePayloadData
-		}
-		return 0, &CloseError{status, err.Error()}
+	switch {
+	case !mayBeSent(code):
+		return 0, &CloseError{ws.StatusProtocolError, "the close frame has an invalid status code"}
+	case !utf8.ValidString(reason):
+		return 0, &CloseError{ws.StatusInvalidFramePayloadData, "the reason of the close frame is not UTF-8"}
 	}
 	return code, nil
+}
+
+// mayBeSent reports whether a status code may stand in a close frame:
+// https://www.iana.org/assignments/websocket/websocket.xhtml#close-code-number
+func mayBeSent(code ws.StatusCode) bool {
+	switch {
+	case code >= 1004 && code <= 1006: // reserved for use without a frame
+		return false
+	case code >= 1000 && code <= 1014:
+		return true
+	default:
+		return code >= 3000 && code <= 4999
+	}
 }

@@ -185,6 +185,13 @@ func TestCloseCode(t *testing.T) {
 		{"\x03", 0, ws.StatusProtocolError},
 		{"\x03\xed", 0, ws.StatusProtocolError}, // 1005 must not be sent
 		{"\x00\x01", 0, ws.StatusProtocolError},
+		{"\x03\xe7", 0, ws.StatusProtocolError}, // 999
+		{"\x03\xec", 0, ws.StatusProtocolError}, // 1004
+		{"\x03\xf6", 1014, 0},
+		{"\x03\xf7", 0, ws.StatusProtocolError}, // 1015
+		{"\x0b\xb7", 0, ws.StatusProtocolError}, // 2999
+		{"\x13\x87", 4999, 0},
+		{"\x13\x88", 0, ws.StatusProtocolError}, // 5000
 		{"\x03\xe8\xff", 0, ws.StatusInvalidFramePayloadData},
 	}
 	for _, tt := range tests {
