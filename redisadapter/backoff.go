@@ -29,7 +29,7 @@ func (b *backoff) next() time.Duration {
 	b.last = now
 	d := min(minBackoff<<min(b.failures, 16), maxBackoff)
 	b.failures++
-	return d/2 + rand.N(d/2+1)
+	return d/2 + rand.N(d/2+1) //nolint:gosec // it keeps no secret
 }
 
 // pause waits for d, or until ctx ends; it tells whether ctx is alive.

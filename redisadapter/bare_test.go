@@ -38,7 +38,7 @@ func newBare(tb testing.TB, namespace string, o *Options) *bare {
 	tb.Cleanup(func() {
 		b.c.cancel()
 		b.c.serving.close()
-		rdb.Close() //nolint:errcheck // it has not connected
+		rdb.Close()
 	})
 	return b
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/tinylib/msgp/msgp"
@@ -89,10 +90,11 @@ func milliseconds(d time.Duration) uint64 {
 	return uint64((d + time.Millisecond - 1) / time.Millisecond)
 }
 
-// remoteBroadcast is a broadcast of another node, its data not yet converted.
+// remoteBroadcast is a broadcast of another node, its data not yet converted. Its
+// slices are parts of the message.
 type remoteBroadcast struct {
-	uid       string
-	namespace string
+	uid       []byte
+	namespace []byte // nil if it is not told
 	data      []byte
 	target    adapter.Target
 }
@@ -105,7 +107,7 @@ func readBroadcast(b []byte) (m remoteBroadcast, err error) {
 		return m, errMalformed
 	}
 	if msgp.NextType(b) == msgp.StrType {
-		m.uid, b, err = msgp.ReadStringBytes(b)
+		m.uid, b, err = msgp.ReadStringZC(b)
 	} else {
 		b, err = msgp.Skip(b)
 	}
@@ -130,7 +132,6 @@ func readBroadcast(b []byte) (m remoteBroadcast, err error) {
 }
 
 func (m *remoteBroadcast) readPacket(b []byte) (rest []byte, err error) {
-	m.namespace = "/"
 	kind := uint64(math.MaxUint64)
 	rest, err = readMap(b, func(key, b []byte) (rest []byte, err error) {
 		switch string(key) {
@@ -142,7 +143,7 @@ func (m *remoteBroadcast) readPacket(b []byte) (rest []byte, err error) {
 				m.data = b[:len(b)-len(rest)]
 			}
 		case "nsp":
-			m.namespace, rest, err = msgp.ReadStringBytes(b)
+			m.namespace, rest, err = msgp.ReadStringZC(b)
 		default:
 			rest, err = msgp.Skip(b)
 		}
@@ -224,10 +225,11 @@ func (c *classic) receiveBroadcast(room, payload string) {
 		c.link.log.report(troubleBroadcast, 1, err, "namespace", c.host.Namespace())
 		return
 	}
-	if m.uid == c.uid || m.namespace != c.host.Namespace() || !c.concerns(m.target.Rooms) {
+	namespace := c.host.Namespace()
+	if string(m.uid) == c.uid || !m.in(namespace) || !c.concerns(m.target.Rooms) {
 		return
 	}
-	p, err := m.packet()
+	p, err := m.packet(namespace)
 	if err != nil {
 		c.link.log.report(troubleBroadcast, 1, err, "namespace", c.host.Namespace())
 		return
@@ -237,21 +239,22 @@ func (c *classic) receiveBroadcast(room, payload string) {
 
 // concerns tells that any of the rooms has a local member.
 func (c *classic) concerns(rooms []string) bool {
-	for _, room := range rooms {
-		if c.Has(room) {
-			return true
-		}
-	}
-	return len(rooms) == 0
+	return len(rooms) == 0 || slices.ContainsFunc(rooms, c.Has)
+}
+
+// in tells that the broadcast is for the namespace. It is for the main one if it
+// does not say.
+func (m *remoteBroadcast) in(namespace string) bool {
+	return string(m.namespace) == namespace || m.namespace == nil && namespace == "/"
 }
 
 // packet converts the data.
-func (m *remoteBroadcast) packet() (*adapter.Packet, error) {
+func (m *remoteBroadcast) packet(namespace string) (*adapter.Packet, error) {
 	data, attachments, _, err := wire.AppendJSON(make([]byte, 0, len(m.data)+len(m.data)/4+16), m.data, nil)
 	if err != nil {
 		return nil, err
 	}
-	return newEvent(m.namespace, data, attachments)
+	return newEvent(namespace, data, attachments)
 }
 
 // newEvent makes the packet of an event that another node has sent. An event

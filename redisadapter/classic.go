@@ -101,11 +101,11 @@ func (c *classic) send(ctx context.Context, payload []byte) error {
 }
 
 // bounded returns ctx with a deadline, and what releases it.
-func (c *classic) bounded(ctx context.Context) (context.Context, context.CancelFunc) {
+func bounded(ctx context.Context, timeout time.Duration) (context.Context, context.CancelFunc) {
 	if _, ok := ctx.Deadline(); ok {
 		return ctx, func() {}
 	}
-	return context.WithTimeout(ctx, c.link.opts.RequestTimeout)
+	return context.WithTimeout(ctx, timeout)
 }
 
 // nodes waits until this node is listening, and then counts all that are.
@@ -126,7 +126,7 @@ func (c *classic) tell(ctx context.Context, op string, r request) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := c.bounded(ctx)
+	ctx, cancel := bounded(ctx, c.link.opts.RequestTimeout)
 	defer cancel()
 	return c.explain(ctx, op, c.send(ctx, payload))
 }
@@ -180,7 +180,7 @@ func (c *classic) ServerEmit(ctx context.Context, data []byte, attachments [][]b
 
 // ServerCount returns how many nodes listen to the requests of this namespace.
 func (c *classic) ServerCount(ctx context.Context) (int, error) {
-	ctx, cancel := c.bounded(ctx)
+	ctx, cancel := bounded(ctx, c.link.opts.RequestTimeout)
 	defer cancel()
 	n, err := c.nodes(ctx)
 	return n, c.explain(ctx, "server count", err)

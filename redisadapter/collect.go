@@ -1,6 +1,7 @@
 package redisadapter
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"iter"
@@ -16,13 +17,8 @@ func (c *classic) Collect(ctx context.Context, p *adapter.Packet, t adapter.Targ
 		return c.Memory.Collect(ctx, p, t)
 	}
 	return func(yield func(adapter.Reply, error) bool) {
-		if _, ok := ctx.Deadline(); !ok && t.Flags.Timeout > 0 {
-			var cancel context.CancelFunc
-			ctx, cancel = context.WithTimeout(ctx, t.Flags.Timeout)
-			defer cancel()
-		}
-		ctx, release := c.bounded(ctx)
-		defer release()
+		ctx, cancel := bounded(ctx, cmp.Or(t.Flags.Timeout, c.link.opts.RequestTimeout))
+		defer cancel()
 		if deadline, ok := ctx.Deadline(); ok && t.Flags.Timeout == 0 {
 			t.Flags.Timeout = max(time.Until(deadline), time.Millisecond)
 		}
@@ -55,7 +51,7 @@ type news struct {
 	kind     newsKind
 	reply    adapter.Reply // of newsAnswer
 	ok       bool          // whether there is a reply
-	response response      // of newsResponse
+	response *response     // of newsResponse
 	nodes    int           // of newsAsked
 	err      error
 }
@@ -84,7 +80,7 @@ func (col *collection) ask(ctx context.Context, p *adapter.Packet, t adapter.Tar
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	done := make(chan struct{})
-	c.pending.add(id, func(r response) { col.box.put(news{kind: newsResponse, response: r}) })
+	c.pending.add(id, func(r *response) { col.box.put(news{kind: newsResponse, response: r}) })
 	sent := make(chan error, 1)
 	listening := c.link.subscriber.ready(&c.subscription)
 	if listening {
@@ -132,6 +128,7 @@ func (c *classic) reached(ctx context.Context, sent <-chan error) (nodes int, er
 
 // run yields answers until the collection is complete or ctx ends.
 func (col *collection) run(ctx context.Context, yield func(adapter.Reply, error) bool) {
+	closed := col.c.ctx.Done()
 	for {
 		ctxErr := ctx.Err() // asked before, so that no answer that came in time is lost
 		for _, n := range col.box.take() {
@@ -152,9 +149,9 @@ func (col *collection) run(ctx context.Context, yield func(adapter.Reply, error)
 		select {
 		case <-col.box.wake:
 		case <-ctx.Done():
-		case <-col.c.ctx.Done():
-			col.err = adapter.ErrClosed
-			col.nodes = 1
+		case <-closed:
+			col.nodes, col.err = 1, adapter.ErrClosed // the local sockets may still answer
+			closed = nil
 		}
 	}
 }
@@ -186,7 +183,7 @@ func (col *collection) note(n news) (reply adapter.Reply, ok bool) {
 	case newsResponse:
 		switch n.response.kind {
 		case typeClientCount:
-			return reply, col.count(n.response)
+			col.count(n.response)
 		case typeAck:
 			col.got++
 			if n.response.gone {
@@ -202,15 +199,13 @@ func (col *collection) note(n news) (reply adapter.Reply, ok bool) {
 	return reply, false
 }
 
-// count notes how many sockets another node has. It returns false, as there is
-// no answer in it.
-func (col *collection) count(r response) bool {
+// count notes how many sockets another node has.
+func (col *collection) count(r *response) {
 	n, err := r.clientCount.int()
 	if err != nil {
 		col.c.link.log.report(troubleResponse, 1, err, "namespace", col.c.host.Namespace())
-		return false
+		return
 	}
 	col.heard++
 	col.want += n
-	return false
 }

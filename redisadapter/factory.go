@@ -15,9 +15,10 @@ import (
 // New returns the adapters of a server whose namespaces share their rooms with
 // those of other servers through Redis. A nil opts stands for the defaults.
 //
-// The client may be one of a single server, of Sentinel, or of a Redis cluster;
-// a [redis.Ring] does not pass messages on to all of its shards and cannot be
-// used. It stays the caller's: the adapters open one connection of their own to
+// The client may be one of a single server, of Sentinel, or of a Redis cluster. A
+// [redis.Ring] does not pass messages on to all of its shards and cannot be used,
+// nor can a client of a cluster that reads from replicas: nodes are counted where
+// they listen, at the masters. The client stays the caller's: the adapters open one connection of their own to
 // listen, as soon as there is a namespace, publish through the client's pool, and
 // close with their last namespace what they have opened.
 //
@@ -101,6 +102,6 @@ func (l *link) close(ctx context.Context) error {
 // of nodes and requests.
 func randomID() string {
 	var b [6]byte
-	rand.Read(b[:]) //nolint:errcheck // it never fails
+	rand.Read(b[:])
 	return base64.RawURLEncoding.EncodeToString(b[:])
 }

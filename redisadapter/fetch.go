@@ -44,21 +44,21 @@ func (c *classic) ServerCollect(ctx context.Context, data []byte, attachments []
 
 // ask sends a request that each of the other nodes answers once, and yields
 // their responses. If some do not come the last pair holds the error.
-func (c *classic) ask(ctx context.Context, op string, r request) iter.Seq2[response, error] {
-	return func(yield func(response, error) bool) {
-		ctx, cancel := c.bounded(ctx)
+func (c *classic) ask(ctx context.Context, op string, r request) iter.Seq2[*response, error] {
+	return func(yield func(*response, error) bool) {
+		ctx, cancel := bounded(ctx, c.link.opts.RequestTimeout)
 		defer cancel()
 		failed := TimeoutError{Op: op}
 		nodes, err := c.nodes(ctx)
 		if err != nil {
-			yield(response{}, c.explain(ctx, op, err))
+			yield(nil, c.explain(ctx, op, err))
 			return
 		}
 		if failed.Want = nodes - 1; failed.Want == 0 {
 			return
 		}
 		r.RequestID = randomID()
-		box := newMailbox[response]()
+		box := newMailbox[*response]()
 		c.pending.add(r.RequestID, box.put)
 		defer c.pending.remove(r.RequestID)
 		payload, err := r.encode(c.uid)
@@ -66,7 +66,7 @@ func (c *classic) ask(ctx context.Context, op string, r request) iter.Seq2[respo
 			err = c.explain(ctx, op, c.send(ctx, payload))
 		}
 		if err != nil {
-			yield(response{}, err)
+			yield(nil, err)
 			return
 		}
 		c.gather(ctx, box, &failed, yield)
@@ -74,7 +74,7 @@ func (c *classic) ask(ctx context.Context, op string, r request) iter.Seq2[respo
 }
 
 // gather yields the responses in the box until there are failed.Want of them.
-func (c *classic) gather(ctx context.Context, box *mailbox[response], failed *TimeoutError, yield func(response, error) bool) {
+func (c *classic) gather(ctx context.Context, box *mailbox[*response], failed *TimeoutError, yield func(*response, error) bool) {
 	for {
 		err := ctx.Err() // asked before, so that no answer that came in time is lost
 		for _, r := range box.take() {
@@ -88,14 +88,14 @@ func (c *classic) gather(ctx context.Context, box *mailbox[response], failed *Ti
 		}
 		if err != nil {
 			failed.Err = c.link.subscriber.lastTrouble()
-			yield(response{}, ended(ctx, *failed))
+			yield(nil, ended(ctx, *failed))
 			return
 		}
 		select {
 		case <-box.wake:
 		case <-ctx.Done():
 		case <-c.ctx.Done():
-			yield(response{}, adapter.ErrClosed)
+			yield(nil, adapter.ErrClosed)
 			return
 		}
 	}
@@ -104,7 +104,7 @@ func (c *classic) gather(ctx context.Context, box *mailbox[response], failed *Ti
 // readSockets reads the descriptions in a response. Those of other nodes may lack
 // members, or have more.
 func readSockets(v value) ([]adapter.RemoteSocket, error) {
-	data, _, err := v.json()
+	data, err := v.json()
 	if err != nil || data == nil {
 		return nil, errMalformed
 	}

@@ -43,7 +43,7 @@ func FuzzReceive(f *testing.F) {
 		p.AnswerWith(func(d *adaptertest.Delivery) {
 			d.Answer(adapter.Reply{Data: d.Packet.Data, Attachments: d.Packet.Attachments})
 		})
-		b.c.pending.add("mine", func(r response) { checkResponse(t, r) })
+		b.c.pending.add("mine", func(r *response) { checkResponse(t, r) })
 		channel := []string{b.c.broadcast, b.c.room("room"), b.c.request, b.c.answers("x")}[which%4]
 		b.c.receive(channel, string(payload))
 		for _, d := range p.Inbox() {
@@ -63,7 +63,7 @@ func FuzzReceive(f *testing.F) {
 }
 
 // checkResponse decodes what an operation decodes.
-func checkResponse(t *testing.T, r response) {
+func checkResponse(t *testing.T, r *response) {
 	t.Helper()
 	for _, v := range []value{r.packet, r.data} {
 		if reply, err := v.reply(); err == nil && !json.Valid(reply.Data) {

@@ -161,8 +161,13 @@ func TestBroadcastToNode(t *testing.T) {
 		{"one socket", rooms(sid), `["e"]`, nil, `[["e"]]`},
 		{"local", adapter.Target{Flags: adapter.Flags{Local: true}}, `["e"]`, nil, `[]`},
 		{"flags", adapter.Target{Flags: adapter.Flags{Volatile: true, NoCompress: true}}, `["e"]`, nil, `[["e"]]`},
-		{"binary", adapter.Target{}, `["e",{"a":[{"_placeholder":true,"num":0}],"b":{"_placeholder":true,"num":1}}]`,
-			[][]byte{{0, 255}, bytes.Repeat([]byte{7}, 70000)}, ""},
+		{
+			"binary",
+			adapter.Target{},
+			`["e",{"a":[{"_placeholder":true,"num":0}],"b":{"_placeholder":true,"num":1}}]`,
+			[][]byte{{0, 255}, bytes.Repeat([]byte{7}, 70000)},
+			"",
+		},
 		{"looks like binary", adapter.Target{}, `["e",{"_placeholder":true,"num":0}]`, nil, `[["e",{"_placeholder":true,"num":0}]]`},
 	}
 	for _, tt := range tests {
@@ -221,10 +226,14 @@ func TestBroadcastFromNode(t *testing.T) {
 		{name: "compress", js: `ctx.all.compress(false).emit("e")`, want: `["e"]`, flags: adapter.Flags{NoCompress: true}},
 		{name: "compressed", js: `ctx.all.compress(true).emit("e")`, want: `["e"]`},
 		{name: "from a socket", js: `ctx.all.sockets.get(ctx.sid).broadcast.emit("e")`, want: `["e"]`},
-		{name: "binary", js: `ctx.all.emit("e", { a: [Buffer.from([0, 255])], b: new Uint8Array([7]) })`,
-			want: `["e",{"a":[{"_placeholder":true,"num":0}],"b":{"_placeholder":true,"num":1}}]`, attachments: [][]byte{{0, 255}, {7}}},
-		{name: "emitter", js: `ctx.emitter.to("room").volatile.emit("e", "x", Buffer.from([1]))`,
-			want: `["e","x",{"_placeholder":true,"num":0}]`, attachments: [][]byte{{1}}, flags: adapter.Flags{Volatile: true}},
+		{
+			name: "binary", js: `ctx.all.emit("e", { a: [Buffer.from([0, 255])], b: new Uint8Array([7]) })`,
+			want: `["e",{"a":[{"_placeholder":true,"num":0}],"b":{"_placeholder":true,"num":1}}]`, attachments: [][]byte{{0, 255}, {7}},
+		},
+		{
+			name: "emitter", js: `ctx.emitter.to("room").volatile.emit("e", "x", Buffer.from([1]))`,
+			want: `["e","x",{"_placeholder":true,"num":0}]`, attachments: [][]byte{{1}}, flags: adapter.Flags{Volatile: true},
+		},
 		{name: "emitter to all", js: `ctx.emitter.emit("e")`, want: `["e"]`},
 	}
 	m.node.Eval(t, nil, `ctx.emitter = new Emitter(ctx.s.redis[0])`)
@@ -260,7 +269,7 @@ func TestBroadcastFromNode(t *testing.T) {
 }
 
 // collected returns what the iteration yields, the data of the answers sorted.
-func collected(m *mixed, ctx context.Context, p *adapter.Packet, target adapter.Target) (replies []string, attachments [][]byte, err error) { //nolint:revive // the cluster comes first
+func collected(m *mixed, ctx context.Context, p *adapter.Packet, target adapter.Target) (replies []string, attachments [][]byte, err error) {
 	for r, e := range m.host.Adapter().Collect(ctx, p, target) {
 		if err = e; err == nil {
 			replies = append(replies, string(r.Data))

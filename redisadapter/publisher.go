@@ -70,13 +70,20 @@ func newPublisher(rdb redis.UniversalClient, opts *Options, log *reporter, node 
 // publish queues the message. On an [*UnavailableError] it is queued all the
 // same; on any other error it is not.
 func (p *publisher) publish(m message) error {
+	err := p.enqueue(m)
+	if errors.Is(err, ErrQueueFull) {
+		p.log.report(troubleRefused, 1, err, "channel", m.channel)
+	}
+	return err
+}
+
+func (p *publisher) enqueue(m message) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.closed {
 		return adapter.ErrClosed
 	}
 	if p.count >= p.maxCount || p.bytes+len(m.payload) > p.maxBytes {
-		p.log.report(troubleRefused, 1, ErrQueueFull)
 		return ErrQueueFull
 	}
 	p.queue = append(p.queue, m)

@@ -208,14 +208,15 @@ func object(data []byte) json.RawMessage {
 // serveEvent runs the handlers of an event. That the id of the request is there,
 // even if it is null, is what asks for an answer.
 func (c *classic) serveEvent(r *remoteRequest) error {
-	if len(r.Data) < 3 || r.Data[0] != '[' {
+	data := compact(r.Data)
+	if len(data) < 3 || data[0] != '[' {
 		return errMalformed
 	}
 	var respond func(adapter.Reply)
 	if r.RequestID != nil {
 		respond = func(reply adapter.Reply) { c.respondEvent(r.RequestID, reply) }
 	}
-	c.host.ServeServerEvent(c.ctx, r.Data, r.attachments, respond)
+	c.host.ServeServerEvent(c.ctx, data, r.attachments, respond)
 	return nil
 }
 

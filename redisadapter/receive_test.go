@@ -103,7 +103,7 @@ func TestMalformed(t *testing.T) {
 	b := newBare(t, "/", nil)
 	p := b.Connect("room")
 	b.OnServerEvent(func(e adaptertest.ServerEvent) { t.Errorf("an event has come: %s", e.Data) })
-	b.c.pending.add("mine", func(r response) { t.Errorf("a response has come: %+v", r) })
+	b.c.pending.add("mine", func(r *response) { t.Errorf("a response has come: %+v", r) })
 	var total uint64
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -183,8 +183,10 @@ func TestOwnMessagesAreIgnored(t *testing.T) {
 	}
 	own := append(b.published(), message{channel: b.c.request, payload: ask})
 	for _, r := range []request{
-		{Type: typeJoin, Opts: optsOf(all), Rooms: []string{"a"}}, {Type: typeDisconnect, Opts: optsOf(all)},
-		{Type: typeFetch, RequestID: "r", Opts: optsOf(all)}, {Type: typeServerEmit, Data: json.RawMessage(`["x"]`)},
+		{Type: typeJoin, Opts: optsOf(all), Rooms: []string{"a"}},
+		{Type: typeDisconnect, Opts: optsOf(all)},
+		{Type: typeFetch, RequestID: "r", Opts: optsOf(all)},
+		{Type: typeServerEmit, Data: json.RawMessage(`["x"]`)},
 	} {
 		payload, err := r.encode(b.c.uid)
 		if err != nil {
@@ -291,7 +293,7 @@ func TestAcksOfSockets(t *testing.T) {
 	b := newBare(t, "/", nil)
 	first, second, third := b.Connect("room"), b.Connect("room"), b.Connect("room")
 	b.Connect()
-	b.c.receive(b.c.request, pack(t, `{"uid":"u","requestId":"r","type":7,"packet":{"type":2,"data":["ask"],"nsp":"/"},"opts":{"rooms":["room"],"except":[],"flags":{"timeout":60000}}}`))
+	b.c.receive(b.c.request, `{"uid":"u", "requestId":"r", "type":7, "packet":{"type":2, "data":[ "ask" ], "nsp":"/"}, "opts":{"rooms":["room"],"except":[],"flags":{"timeout":60000}}}`)
 	checkPublished(t, b, `{"type":8,"requestId":"r","clientCount":3}`)
 	first.Next(t).Answer(adapter.Reply{Data: []byte(`[null,1]`)})
 	checkPublished(t, b, `{"type":9,"requestId":"r","packet":null}`)

@@ -1,6 +1,7 @@
 package redisadapter
 
 import (
+	"bytes"
 	"encoding/json"
 	"strconv"
 	"sync"
@@ -35,19 +36,19 @@ type value struct {
 	msgpack bool
 }
 
-// json returns the value as JSON.
-func (v value) json() (data []byte, attachments [][]byte, err error) {
+// json returns the value as JSON, for those that have no binary in them.
+func (v value) json() ([]byte, error) {
 	if !v.msgpack || v.raw == nil {
-		return v.raw, nil, nil
+		return v.raw, nil
 	}
-	data, attachments, _, err = wire.AppendJSON(nil, v.raw, nil)
-	return data, attachments, err
+	data, _, _, err := wire.AppendJSON(nil, v.raw, nil)
+	return data, err
 }
 
-// undefined tells that there is no value. The last bytes are how the msgpack
-// library of old writes undefined.
+// undefined tells that there is no value, or that it is what the MessagePack
+// library of old writes for undefined.
 func (v value) undefined() bool {
-	return v.raw == nil || v.msgpack && len(v.raw) == 3 && v.raw[0] == 0xd4 && v.raw[1] == 0
+	return v.raw == nil || v.msgpack && bytes.HasPrefix(v.raw, []byte{0xd4, 0})
 }
 
 // reply returns the value as the one argument of an answer.
@@ -64,7 +65,7 @@ func (v value) reply() (adapter.Reply, error) {
 
 // int returns the value as a number.
 func (v value) int() (int, error) {
-	data, _, err := v.json()
+	data, err := v.json()
 	if err != nil {
 		return 0, err
 	}
@@ -76,12 +77,12 @@ func (v value) int() (int, error) {
 }
 
 // readResponse reads a response in either encoding.
-func readResponse(payload string) (response, error) {
+func readResponse(payload string) (*response, error) {
 	b := []byte(payload)
 	if len(b) > 0 && b[0] == '{' {
 		return readJSONResponse(b)
 	}
-	r := response{kind: -1}
+	r := &response{kind: -1}
 	rest, err := readMap(b, func(key, b []byte) ([]byte, error) {
 		rest, err := msgp.Skip(b)
 		if err != nil {
@@ -90,7 +91,7 @@ func readResponse(payload string) (response, error) {
 		return rest, r.set(string(key), b[:len(b)-len(rest)])
 	})
 	if err != nil || len(rest) > 0 {
-		return response{}, errMalformed
+		return nil, errMalformed
 	}
 	return r, nil
 }
@@ -117,7 +118,7 @@ func (r *response) set(key string, raw []byte) (err error) {
 	return err
 }
 
-func readJSONResponse(b []byte) (response, error) {
+func readJSONResponse(b []byte) (*response, error) {
 	var m struct {
 		RequestID    json.RawMessage `json:"requestId"`
 		Type         *int            `json:"type"`
@@ -128,9 +129,9 @@ func readJSONResponse(b []byte) (response, error) {
 		Disconnected json.RawMessage `json:"disconnected"`
 	}
 	if err := json.Unmarshal(b, &m); err != nil {
-		return response{}, errMalformed
+		return nil, errMalformed
 	}
-	r := response{
+	r := &response{
 		requestID:   stringOf(m.RequestID),
 		kind:        -1,
 		clientCount: value{raw: m.ClientCount},
@@ -164,14 +165,14 @@ func (c *classic) receiveResponse(payload string) {
 // request. What they give to be called must not block.
 type pending struct {
 	mu    sync.Mutex
-	calls map[string]func(response)
+	calls map[string]func(*response)
 }
 
-func (p *pending) add(id string, put func(response)) {
+func (p *pending) add(id string, put func(*response)) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.calls == nil {
-		p.calls = make(map[string]func(response))
+		p.calls = make(map[string]func(*response))
 	}
 	p.calls[id] = put
 }
@@ -188,7 +189,7 @@ func (p *pending) none() bool {
 	return len(p.calls) == 0
 }
 
-func (p *pending) find(id string) func(response) {
+func (p *pending) find(id string) func(*response) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.calls[id]

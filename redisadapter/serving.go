@@ -1,6 +1,7 @@
 package redisadapter
 
 import (
+	"bytes"
 	"encoding/json"
 	"sync"
 	"time"
@@ -78,7 +79,16 @@ func (r *remoteRequest) packet(namespace string) (*adapter.Packet, error) {
 	if p.Nsp != nil && *p.Nsp != namespace {
 		return nil, nil
 	}
-	return newEvent(namespace, p.Data, r.attachments)
+	return newEvent(namespace, compact(p.Data), r.attachments)
+}
+
+// compact removes white space from a JSON text.
+func compact(data json.RawMessage) []byte {
+	var b bytes.Buffer
+	if json.Compact(&b, data) != nil {
+		return nil
+	}
+	return b.Bytes()
 }
 
 // add keeps a until it is over, or the other node has no patience any more.

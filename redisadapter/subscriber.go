@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"runtime/debug"
 	"sync"
@@ -38,6 +39,13 @@ type subscription struct {
 	ready   chan struct{} // closed while none is missing
 }
 
+// departure is the end of a subscription. Its missing is guarded by the
+// subscriber's mu.
+type departure struct {
+	missing int           // how many topics Redis still may have
+	done    chan struct{} // closed when none is missing
+}
+
 // subscriber owns the one connection that listens for all namespaces of a
 // server. One connection, because the number of connections that listen to a
 // request channel is how a cluster counts its nodes.
@@ -60,8 +68,8 @@ type subscriber struct {
 	mu        sync.Mutex
 	desired   map[topic]*subscription
 	confirmed map[topic]bool
-	settled   []chan struct{} // closed when Redis has been told what is desired
-	trouble   error           // why what is missing may be missing
+	leaving   map[topic]*departure
+	trouble   error // why what is missing may be missing
 }
 
 func newSubscriber(rdb redis.UniversalClient, log *reporter) *subscriber {
@@ -73,6 +81,7 @@ func newSubscriber(rdb redis.UniversalClient, log *reporter) *subscriber {
 		wake:      make(chan struct{}, 1),
 		desired:   make(map[topic]*subscription),
 		confirmed: make(map[topic]bool),
+		leaving:   make(map[topic]*departure),
 	}
 }
 
@@ -94,19 +103,44 @@ func (s *subscriber) add(sub *subscription) {
 }
 
 // remove stops to listen for sub. The channel that it returns is closed when
-// Redis has been told.
+// Redis has confirmed that.
 func (s *subscriber) remove(sub *subscription) <-chan struct{} {
-	settled := make(chan struct{})
+	d := &departure{missing: 1, done: make(chan struct{})}
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	for _, t := range sub.topics {
 		if s.desired[t] == sub {
 			delete(s.desired, t)
+			s.gone(t) // an earlier departure need not wait any more
+			s.leaving[t] = d
+			d.missing++
 		}
 	}
-	s.settled = append(s.settled, settled)
-	s.mu.Unlock()
+	if d.missing--; d.missing == 0 || s.ctx.Err() != nil {
+		close(d.done)
+		d.missing = -1
+	}
 	s.nudge()
-	return settled
+	return d.done
+}
+
+// gone notes that Redis does not have the topic any more. The caller holds mu.
+func (s *subscriber) gone(t topic) {
+	d := s.leaving[t]
+	if d == nil {
+		return
+	}
+	delete(s.leaving, t)
+	if d.missing--; d.missing == 0 {
+		close(d.done)
+	}
+}
+
+// goneAll notes that Redis has no topic at all. The caller holds mu.
+func (s *subscriber) goneAll() {
+	for t := range s.leaving {
+		s.gone(t)
+	}
 }
 
 func (s *subscriber) nudge() {
@@ -161,23 +195,21 @@ func (s *subscriber) keep() {
 	defer close(s.done)
 	var deaths backoff
 	for alive := true; alive; alive = pause(s.ctx, deaths.next()) {
-		k := keeper{subscriber: s, ps: s.rdb.Subscribe(s.ctx), told: make(map[topic]bool)}
+		k := keeper{subscriber: s, ps: s.rdb.Subscribe(s.ctx), told: make(map[topic]bool), untold: make(map[topic]bool)}
 		k.run()
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, settled := range s.settled {
-		close(settled)
-	}
-	s.settled = nil
+	s.goneAll()
 }
 
 // keeper is the keeper's work with one PubSub.
 type keeper struct {
 	*subscriber
-	ps    *redis.PubSub
-	told  map[topic]bool // what ps has been told to listen to
-	stale map[topic]bool // what was unconfirmed at the last ping
+	ps     *redis.PubSub
+	told   map[topic]bool // what ps has been told to listen to
+	untold map[topic]bool // what ps has been told not to listen to any more, as long as someone waits for that
+	stale  map[topic]bool // what was unconfirmed at the last ping
 }
 
 // run tells Redis what is desired, and keeps the connection until it is dead or
@@ -221,21 +253,23 @@ func (k *keeper) reconcile() {
 			k.told[t] = true
 		}
 	}
+	for t := range k.leaving {
+		if k.desired[t] != nil || !k.told[t] && !k.untold[t] {
+			k.gone(t) // it has come back, or has never been there
+		}
+	}
+	maps.DeleteFunc(k.untold, func(t topic, _ bool) bool { return k.leaving[t] == nil })
 	for t := range k.told {
 		if k.desired[t] == nil {
 			drop = append(drop, t)
 			delete(k.told, t)
 			delete(k.confirmed, t)
+			k.untold[t] = true
 		}
 	}
-	settled := k.settled
-	k.settled = nil
 	k.mu.Unlock()
 	k.tell(add, k.ps.Subscribe, k.ps.PSubscribe)
 	k.tell(drop, k.ps.Unsubscribe, k.ps.PUnsubscribe)
-	for _, c := range settled {
-		close(c)
-	}
 }
 
 // tell sends one command for the channels and one for the patterns. When it
@@ -326,6 +360,7 @@ func (s *subscriber) lost() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	clear(s.confirmed)
+	s.goneAll()
 	for t, sub := range s.desired {
 		if t != sub.topics[0] { // once for each
 			continue
@@ -372,6 +407,7 @@ func (s *subscriber) confirm(msg *redis.Subscription) {
 	t := topic{name: msg.Channel, pattern: msg.Kind == "psubscribe" || msg.Kind == "punsubscribe"}
 	if msg.Kind == "unsubscribe" || msg.Kind == "punsubscribe" {
 		delete(s.confirmed, t)
+		s.gone(t)
 		return
 	}
 	sub := s.desired[t]

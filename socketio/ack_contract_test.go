@@ -139,8 +139,8 @@ func TestFaultAcksFailOnDisconnect(t *testing.T) {
 		"server disconnects": func(_ *client, s *socketio.Socket) { s.Disconnect(false) },
 		"malformed packet":   func(c *client, _ *socketio.Socket) { c.send("2[") },
 	} {
-		eachTransport(t, func(t *testing.T, transport string) {
-			t.Run(name, func(t *testing.T) {
+		t.Run(name, func(t *testing.T) {
+			eachTransport(t, func(t *testing.T, transport string) {
 				s := serve(t, nil)
 				c, socket := s.joinSocket(t, transport, "/")
 				answer := ask(t, socket, "q")

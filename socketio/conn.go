@@ -176,8 +176,11 @@ func (c *conn) kick(s *Socket) {
 		c.kicked = append(c.kicked, s.nsp.name)
 	}
 	c.mu.Unlock()
-	if s.close(ServerNamespaceDisconnect, nil) == stateConnected {
+	switch s.close(ServerNamespaceDisconnect, nil) {
+	case stateConnected:
 		_ = c.send(&adapter.Packet{Type: adapter.Disconnect, Namespace: s.nsp.name}, 0)
+	case stateConnecting: // in a guard
+		_ = c.refuse(s.nsp.name, &Error{Message: "disconnected"})
 	}
 }
 
@@ -215,7 +218,12 @@ func (c *conn) OnClose(_ *engine.Session, r engine.Reason, err error) {
 // Expire closes a connection that has joined no namespace in time, or has not
 // sent the attachments that it has announced.
 func (c *conn) Expire(*wheel.Entry) {
-	c.session.Close(engine.ForcedClose)
+	c.mu.Lock()
+	due := c.wanted() != nil // or it has joined in the last moment
+	c.mu.Unlock()
+	if due {
+		c.session.Close(engine.ForcedClose)
+	}
 }
 
 // send encodes a packet and queues it.

@@ -163,7 +163,7 @@ func (s *Socket) close(r Reason, cause error) (was socketState) {
 	s.state, s.reason, s.rooms = stateClosed, r, rooms
 	acks := s.acks
 	s.acks = nil
-	s.dropEvents()
+	s.endEvents(r)
 	if s.done != nil {
 		close(s.done)
 	}

@@ -74,8 +74,8 @@ func (s *testServer) visit(transport string, leave func(c *client) error) error 
 func TestConnectAtOnce(t *testing.T) {
 	stay := func(*client) error { return nil }
 	for _, workers := range []int{1, 64} {
-		eachTransport(t, func(t *testing.T, transport string) {
-			t.Run(itoa(workers)+" at a time", func(t *testing.T) {
+		t.Run(itoa(workers)+" at a time", func(t *testing.T) {
+			eachTransport(t, func(t *testing.T, transport string) {
 				s := serve(t, nil)
 				inParallel(t, workers, scaled(3000), func(int) error { return s.visit(transport, stay) })
 				eventually(t, "all clients have gone", func() bool { return s.Stats() == socketio.Stats{} })
@@ -140,8 +140,8 @@ func TestNothingIsLeftBehind(t *testing.T) {
 		},
 	}
 	for by, leave := range leavings {
-		eachTransport(t, func(t *testing.T, transport string) {
-			t.Run("by the "+by, func(t *testing.T) {
+		t.Run("by the "+by, func(t *testing.T) {
+			eachTransport(t, func(t *testing.T, transport string) {
 				s := serve(t, nil)
 				var connects, disconnects atomic.Int64
 				s.OnConnect(func(_ context.Context, s *socketio.Socket) error {

@@ -57,21 +57,26 @@ func (s *Socket) runTasks() {
 		s.mu.Lock()
 		switch {
 		case s.state == stateConnecting:
+			again := s.asked
+			s.asked = true
 			s.mu.Unlock()
+			if again {
+				s.refused(errGuardEnded)
+				continue
+			}
 			s.connect()
+		case s.head != nil:
+			e := s.pop()
+			s.mu.Unlock()
+			s.serve(e)
 		case s.state == stateClosed && s.greeted && !s.farewell:
 			s.farewell = true
 			s.mu.Unlock()
 			s.runDisconnect()
-		case s.state == stateClosed || s.head == nil:
-			s.dropEvents()
+		default:
 			s.running = false
 			s.mu.Unlock()
 			return
-		default:
-			e := s.pop()
-			s.mu.Unlock()
-			s.serve(e)
 		}
 	}
 }
@@ -94,9 +99,12 @@ func (s *Socket) pop() *Event {
 	return e
 }
 
-// dropEvents drops what has not been handled. s.mu is held.
-func (s *Socket) dropEvents() {
-	s.head, s.tail, s.queued, s.bytes = nil, nil, 0, 0
+// endEvents ends the queue. What the client sent before it left is still handled,
+// but not what it sent before the server disconnected it. s.mu is held.
+func (s *Socket) endEvents(r Reason) {
+	if r == ServerNamespaceDisconnect || r == ServerShutdown {
+		s.head, s.tail, s.queued, s.bytes = nil, nil, 0, 0
+	}
 	if s.space != nil {
 		close(s.space)
 		s.space = nil
@@ -145,7 +153,10 @@ func (s *Socket) full(e *Event) bool {
 	return s.queued >= opts.MaxPendingEvents || s.queued > 0 && s.bytes+e.size() > opts.MaxPendingBytes
 }
 
-var errStuck = errors.New("socketio: the handlers of a socket do not catch up with its events")
+var (
+	errStuck      = errors.New("socketio: the handlers of a socket do not catch up with its events")
+	errGuardEnded = errors.New("socketio: a guard has ended its goroutine")
+)
 
 // awaitSpace waits for room in the queue. It gives up after the time in which a
 // silent client would be given up, so that a connection whose client has gone is

@@ -25,7 +25,8 @@
 // the client sent them, on a goroutine of their own. A handler may block: it
 // delays this socket's further events only, and if many pile up the client's
 // connection is not read any more until they are handled. Its context ends when
-// the socket disconnects. A panic in a handler is logged and the socket lives on.
+// the socket disconnects; the events that the client sent before it left are
+// handled even so. A panic in a handler is logged and the socket lives on.
 //
 // []byte values travel as binary, wherever they stand in an argument.
 //

@@ -215,6 +215,50 @@ func TestJSConnect(t *testing.T) {
 				t.Errorf("the client was told %q", got)
 			}
 		}},
+		{"what a guard emits", nil, func(t *testing.T, j *jsTest) {
+			j.Use(func(_ context.Context, s *socketio.Socket) error { return s.Emit("early", []byte("x")) })
+			var got []any
+			j.eval(&got, `
+				const s = open(), seen = [];
+				s.on("connect", () => seen.push("connect"));
+				s.on("early", (b) => seen.push(s.connected, b.toString()));
+				await settled(s);
+				await s.emitWithAck("echo");
+				return seen.sort()`)
+			if raw, _ := json.Marshal(got); string(raw) != `["connect",true,"x"]` {
+				t.Errorf("the client saw %s", raw)
+			}
+		}},
+		{"broadcasts meanwhile", nil, func(t *testing.T, j *jsTest) {
+			stop, stopped := make(chan struct{}), make(chan struct{})
+			go func() {
+				defer close(stopped)
+				for i := 0; ; i++ {
+					select {
+					case <-stop:
+						return
+					default:
+						_ = j.Emit("n", i)
+						time.Sleep(100 * time.Microsecond)
+					}
+				}
+			}()
+			var gaps int
+			j.eval(&gaps, `
+				const gaps = await Promise.all(Array.from({length: 20}, async () => {
+					const s = open(), seen = [];
+					s.on("n", (n) => seen.push(n));
+					await settled(s);
+					await until(() => seen.length > 20);
+					return seen.filter((n, i) => n !== seen[0] + i).length;
+				}));
+				return gaps.reduce((a, b) => a + b)`)
+			close(stop)
+			<-stopped
+			if gaps > 0 {
+				t.Errorf("%d events were missed or came twice", gaps)
+			}
+		}},
 		{"what is emitted before connecting arrives afterwards", nil, func(t *testing.T, j *jsTest) {
 			var got []int
 			socketio.On(j, "n", func(_ context.Context, _ *socketio.Socket, n int) error {

@@ -112,8 +112,8 @@ func TestSessionBegins(t *testing.T) {
 		"main namespace with payload":  {`> 0{"a":1}`, `< 0{"sid":"*"}`, "sync"},
 		"main namespace with no comma": {`> 0/`, `< 0{"sid":"*"}`, "sync"},
 	} {
-		eachTransport(t, func(t *testing.T, transport string) {
-			t.Run(name, func(t *testing.T) { s.open(t, transport).run(script...) })
+		t.Run(name, func(t *testing.T) {
+			eachTransport(t, func(t *testing.T, transport string) { s.open(t, transport).run(script...) })
 		})
 	}
 }
@@ -192,8 +192,8 @@ func TestFaultForcedCloseOnBothTransports(t *testing.T) {
 	for name, packet := range map[string]string{
 		"malformed packet": `2[`, "unexpected packet": `2/random,["a"]`, "second CONNECT": `0`, "unexpected binary": bin("x"),
 	} {
-		eachTransport(t, func(t *testing.T, transport string) {
-			t.Run(name, func(t *testing.T) {
+		t.Run(name, func(t *testing.T) {
+			eachTransport(t, func(t *testing.T, transport string) {
 				s := serve(t, nil)
 				bye := new(goodbyes).watch(s.Namespace, s.Of("/custom"))
 				c := s.join(t, transport, "/", "/custom")

@@ -24,6 +24,7 @@ type Socket struct {
 	mu       sync.Mutex
 	state    socketState
 	running  bool // a goroutine runs the socket's tasks
+	asked    bool // the guards have been called
 	greeted  bool // the connect functions have been called, so that
 	farewell bool // the disconnect functions are still due
 	queued   int  // events in the list from head to tail

@@ -221,8 +221,8 @@ func TestHandlerContext(t *testing.T) {
 		"connection ends":    func(c *client, _ *socketio.Socket) { c.close() },
 		"server disconnects": func(_ *client, s *socketio.Socket) { s.Disconnect(false) },
 	} {
-		eachTransport(t, func(t *testing.T, transport string) {
-			t.Run(name, func(t *testing.T) {
+		t.Run(name, func(t *testing.T) {
+			eachTransport(t, func(t *testing.T, transport string) {
 				s := serve(t, nil)
 				var j journal
 				running := make(chan struct{})

@@ -10,11 +10,11 @@ import (
 	"github.com/tandem-go/tandem/adapter/wire"
 )
 
-func unhex(t testing.TB, s string) []byte {
-	t.Helper()
+func unhex(tb testing.TB, s string) []byte {
+	tb.Helper()
 	b, err := hex.DecodeString(strings.ReplaceAll(s, " ", ""))
 	if err != nil {
-		t.Fatalf("bad hex %q: %v", s, err)
+		tb.Fatalf("bad hex %q: %v", s, err)
 	}
 	return b
 }
@@ -43,8 +43,10 @@ func TestAppendJSON(t *testing.T) {
 		{"surrogate half", "a4 eda080 61", "\"\ufffd\ufffd\ufffda\""},
 		{"arrays", "92 90 dc0001 dd00000001 01", `[[],[[1]]]`},
 		{"maps", "82 a161 80 a162 de0001 a163 df00000000", `{"a":{},"b":{"c":{}}}`},
-		{"map keys", "87 01 c0 e0 c0 cd0100 c0 cb3ff8000000000000 c0 c3 c0 c0 c0 c40161 c0",
-			`{"1":null,"-32":null,"256":null,"1.5":null,"true":null,"null":null,"a":null}`},
+		{
+			"map keys", "87 01c0 e0c0 cd0100c0 cb3ff8000000000000c0 c3c0 c0c0 c40161c0",
+			`{"1":null,"-32":null,"256":null,"1.5":null,"true":null,"null":null,"a":null}`,
+		},
 		{"timestamp 32", "d6ff 39457980", `"2000-06-13T00:00:00.000Z"`},
 		{"timestamp 64", "d7ff a1a5d600 65937d25", `"2024-01-02T03:04:05.678Z"`},
 		{"timestamp 96 before 1970", "c70cff 1dcd6500 ffffffffffffffff", `"1969-12-31T23:59:59.500Z"`},

@@ -24,6 +24,7 @@ import (
 	"net/http/pprof"
 	"os"
 	"os/signal"
+	"sync"
 	"syscall"
 	"time"
 
@@ -52,11 +53,15 @@ func run(ctx context.Context) error {
 			return fmt.Errorf("parsing REDIS_URL: %w", err)
 		}
 		rdb := redis.NewClient(parsed)
-		defer rdb.Close() //nolint:errcheck // The process ends.
+		defer rdb.Close()
 		opts.Adapter = redisadapter.New(rdb, nil)
 	}
 	if address := os.Getenv("BENCH_PPROF"); address != "" {
-		go serveProfiles(address)
+		var profiles sync.WaitGroup
+		defer profiles.Wait()
+		ctx, cancel := context.WithCancel(ctx)
+		defer cancel()
+		profiles.Go(func() { serveProfiles(ctx, address) })
 	}
 
 	io := socketio.NewServer(opts)
@@ -80,31 +85,36 @@ func register(io *socketio.Server) {
 	})
 }
 
-// serve serves handler on the loopback until ctx ends.
+// serve serves handler on the loopback until ctx ends, or until that fails. Then
+// it shuts down both servers.
 func serve(ctx context.Context, io *socketio.Server, handler http.Handler) error {
-	address := net.JoinHostPort("127.0.0.1", cmp.Or(os.Getenv("PORT"), "3000"))
-	srv := &http.Server{Addr: address, Handler: handler, ReadHeaderTimeout: 10 * time.Second}
-	failed := make(chan error, 1)
-	go func() { failed <- srv.ListenAndServe() }()
-	slog.Info("bench: listening", "address", address)
+	srv := &http.Server{
+		Addr:              net.JoinHostPort("127.0.0.1", cmp.Or(os.Getenv("PORT"), "3000")),
+		Handler:           handler,
+		ReadHeaderTimeout: 10 * time.Second,
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- srv.ListenAndServe() }()
+	slog.Info("bench: listening", "address", srv.Addr)
+	var failure error
 	select {
-	case err := <-failed:
-		return fmt.Errorf("serving: %w", err)
+	case failure = <-ended:
 	case <-ctx.Done():
 	}
 	deadline, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
-	return errors.Join(io.Shutdown(deadline), srv.Shutdown(deadline))
+	return errors.Join(failure, io.Shutdown(deadline), srv.Shutdown(deadline))
 }
 
-// serveProfiles serves the profiles of the process until it ends.
-func serveProfiles(address string) {
+// serveProfiles serves the profiles of the process until ctx ends.
+func serveProfiles(ctx context.Context, address string) {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/debug/pprof/", pprof.Index)
 	mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
 	mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
 	srv := &http.Server{Addr: address, Handler: mux, ReadHeaderTimeout: 10 * time.Second}
-	if err := srv.ListenAndServe(); err != nil {
+	context.AfterFunc(ctx, func() { _ = srv.Close() })
+	if err := srv.ListenAndServe(); !errors.Is(err, http.ErrServerClosed) {
 		slog.Warn("bench: no profiles", "error", err)
 	}
 }

@@ -76,4 +76,7 @@ func TestContract(t *testing.T) {
 	exchange(t, member, `423["join","r"]`, `433[]`)
 	send(t, publisher, `42["pub","r",{"b":"é"}]`)
 	expect(t, member, `42["msg",{"b":"é"}]`)
+	// The server would wait for clients that do not answer its farewell.
+	member.Close()
+	publisher.Close()
 }

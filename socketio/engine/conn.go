@@ -188,18 +188,28 @@ func (c *wsConn) hangUp() {
 		_ = c.conn.SetWriteDeadline(time.Now().Add(lingerTimeout))
 		_, _ = c.conn.Write(frame)
 	}
-	if h, ok := c.conn.(interface{ CloseWrite() error }); ok {
-		_ = h.CloseWrite()
+	if c.halfCloses() {
+		c.closeWrite()
 		_ = c.conn.SetReadDeadline(time.Unix(1, 0))
 	} else {
 		_ = c.conn.Close()
 	}
 }
 
+// halfCloser is a connection whose output can be closed alone.
+type halfCloser interface{ CloseWrite() error }
+
 // halfCloses reports whether the output can be closed alone.
 func (c *wsConn) halfCloses() bool {
-	_, ok := c.conn.(interface{ CloseWrite() error })
+	_, ok := c.conn.(halfCloser)
 	return ok
+}
+
+// closeWrite closes the output, if that is possible alone.
+func (c *wsConn) closeWrite() {
+	if h, ok := c.conn.(halfCloser); ok {
+		_ = h.CloseWrite()
+	}
 }
 
 // linger reads on until the peer closes too, for some time. Closing at once with

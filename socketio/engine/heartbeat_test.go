@@ -223,11 +223,30 @@ func TestCloseWaitsForPollThatTakesTheQueue(t *testing.T) {
 		b.session.Send(engine.NewTextFrame("too late"), 0)
 		time.Sleep(9 * time.Second)
 		b.wantOpen()
-		if _, body := b.http(http.MethodGet, "transport=polling&sid="+b.session.ID()); body != "4last\x1e1" {
-			t.Errorf("got %q", body)
+		// The close packet must not share an answer with messages.
+		for _, want := range []string{"4last", "1"} {
+			b.wantOpen()
+			if _, body := b.http(http.MethodGet, "transport=polling&sid="+b.session.ID()); body != want {
+				t.Errorf("got %q, want %q", body, want)
+			}
 		}
 		b.wantReason(engine.ForcedClose)
 		b.stop()
+	})
+}
+
+func TestCloseGivesUpClientThatDoesNotPollAgain(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, nil)
+		b.http(http.MethodGet, "transport=polling")
+		b.session.Send(engine.NewTextFrame("last"), 0)
+		b.session.Close(engine.ForcedClose)
+		b.http(http.MethodGet, "transport=polling&sid="+b.session.ID())
+		start := time.Now()
+		b.stop()
+		took(t, start, time.Second)
+		b.wantReason(engine.ForcedClose)
 	})
 }
 

@@ -90,8 +90,8 @@ type Options struct {
 
 // Timing and limits that are not worth an option.
 const (
-	// pollingGrace is how long a closing session without queued messages waits
-	// for the poll in whose answer the client is told.
+	// pollingGrace is how long a closing session whose messages have been taken
+	// waits for the poll in whose answer the client is told.
 	pollingGrace = time.Second
 	// departedGrace is how long the last poll of a client may arrive behind its
 	// close packet.

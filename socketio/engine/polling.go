@@ -160,21 +160,24 @@ func (srv *Server) answerDeparted(w http.ResponseWriter, r *http.Request) {
 	_ = srv.writePoll(w, r, nil, srv.frames.noop, false)
 }
 
-// answerPoll gives what is queued to the pending poll, and ends a session that
-// waited for that. It is called with mu held and returns without it.
+// answerPoll gives what is queued to the pending poll. A session that is to end
+// tells so in the answer to the poll after that: the JavaScript client acts upon
+// a close packet before it has seen the messages in front of it. answerPoll is
+// called with mu held and returns without it.
 func (s *Session) answerPoll() {
-	if s.poll == nil || s.poll.get == nil || s.queue == nil && !s.sealed {
-		s.mu.Unlock()
-		return
-	}
-	if !s.sealed {
+	switch {
+	case s.poll == nil || s.poll.get == nil:
+	case s.queue != nil:
 		s.poll.answer(s.takeQueue(), nil)
+		if s.sealed {
+			s.srv.timers.pollingGrace.Arm(&s.heartbeat)
+		}
+	case s.sealed:
 		s.mu.Unlock()
+		s.end(ending{})
 		return
 	}
-	s.poll.answer(s.takeQueue(), s.srv.frames.close)
 	s.mu.Unlock()
-	s.end(ending{})
 }
 
 // abortPoll ends the session whose client has given its poll up. It reports

@@ -212,7 +212,8 @@ func (srv *Server) turnAway(w http.ResponseWriter, r *http.Request) {
 	}
 	c := &wsConn{srv: srv, session: &Session{srv: srv}, conn: conn, lingers: true}
 	_ = conn.SetWriteDeadline(time.Now().Add(srv.opts.WriteTimeout))
-	if _, err := conn.Write(append(head, packet.Control(ws.OpClose, nil).WebSocket()...)); err == nil {
+	if _, err := conn.Write(append(head, packet.Control(ws.OpClose, nil).WebSocket()...)); err == nil && c.halfCloses() {
+		c.closeWrite()
 		c.linger()
 	}
 	_ = conn.Close()

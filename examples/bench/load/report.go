@@ -91,7 +91,7 @@ func (r *results) writeRow(b *strings.Builder, sc scenario, row row) {
 	}
 	first := r.figures[cell{row.title, r.servers[0].name}]
 	for _, s := range r.servers[1:] {
-		if other := r.figures[cell{row.title, s.name}]; len(first) > 0 && len(other) > 0 && median(other) > 0 {
+		if other := r.figures[cell{row.title, s.name}]; !row.ratio && len(first) > 0 && len(other) > 0 && median(other) > 0 {
 			fmt.Fprintf(b, " %.2f |", median(first)/median(other))
 		} else {
 			b.WriteString(" - |")

@@ -29,7 +29,7 @@ func TestTable(t *testing.T) {
 		{name: "b", title: "B"},
 		{name: "c", title: "C", flaws: &flaws{hung: 2, reordered: 3}},
 	}
-	work := scenario{name: "work", rows: []row{{title: "work", format: "%.1f"}, {title: "more", format: "%.0f"}}}
+	work := scenario{name: "work", rows: []row{{title: "work", format: "%.1f"}, {title: "more", format: "%.0f", ratio: true}}}
 	r := newResults(programs)
 	r.add(work, programs[0], []float64{1, 10})
 	r.add(work, programs[0], []float64{3, 10})
@@ -44,7 +44,7 @@ func TestTable(t *testing.T) {
 	const want = `| | A | B | C | A ÷ B | A ÷ C |
 | --- | ---: | ---: | ---: | ---: | ---: |
 | work | 2.0 | 4.0 | failed | 0.50 | - |
-| more | 10 | 5 | failed | 2.00 | - |
+| more | 10 | 5 | failed | - | - |
 
 C left 2 clients unanswered, which were replaced, and delivered 3 broadcasts out of order.
 `

@@ -14,6 +14,7 @@ var errUnknownScenario = errors.New("unknown scenario")
 type row struct {
 	title  string
 	format string // of a figure
+	ratio  bool   // the figure is a ratio: one of two such figures says nothing
 }
 
 // scenario measures one or more rows with one server, started for it.
@@ -110,7 +111,7 @@ func scenarios() []scenario {
 		},
 		{
 			name: "stuck", measure: measureStuck,
-			rows: []row{{title: "time of a broadcast while one member never reads, over the time without it", format: "%.2f"}},
+			rows: []row{{title: "time of a broadcast while one member never reads, over the time without it", format: "%.2f", ratio: true}},
 		},
 	}
 }

@@ -1,0 +1,151 @@
+package redisadapter
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/tandem-go/tandem/adapter"
+	"github.com/tandem-go/tandem/adapter/adaptertest"
+	"github.com/tandem-go/tandem/examples/peers"
+)
+
+// manyMasters stands in for the client of a Redis cluster.
+type manyMasters struct {
+	redis.UniversalClient
+
+	masters []*redis.Client
+	err     error
+}
+
+func (m *manyMasters) ForEachMaster(ctx context.Context, fn func(ctx context.Context, node *redis.Client) error) error {
+	for _, node := range m.masters {
+		if err := fn(ctx, node); err != nil {
+			return err
+		}
+	}
+	return m.err
+}
+
+// TestCountInCluster adds up what the masters say.
+func TestCountInCluster(t *testing.T) {
+	cluster := &manyMasters{}
+	for i := range 3 {
+		rdb := client(t, peers.Redis(t).Addr)
+		cluster.masters = append(cluster.masters, rdb)
+		for range i {
+			ps := rdb.Subscribe(t.Context(), "a", "b")
+			defer ps.Close()
+			for range 2 {
+				if _, err := ps.Receive(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+	}
+	c := newCounter(cluster, time.Minute)
+	for channel, want := range map[string]int{"a": 3, "b": 3, "c": 0} {
+		if n, err := c.count(t.Context(), channel); err != nil || n != want {
+			t.Errorf("%s: %d, %v, want %d", channel, n, err, want)
+		}
+	}
+	cluster.err = errors.New("one is down")
+	_, err := c.count(t.Context(), "a")
+	if _, ok := errors.AsType[*UnavailableError](err); !ok {
+		t.Errorf("error: %v", err)
+	}
+	if err := c.close(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if _, err := c.count(t.Context(), "a"); !errors.Is(err, adapter.ErrClosed) {
+		t.Errorf("after close: %v", err)
+	}
+}
+
+// TestCountLeavesInTime does not wait for a Redis client that does.
+func TestCountLeavesInTime(t *testing.T) {
+	release := make(chan struct{})
+	c := newCounter(&stuckMaster{release: release}, time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+	defer cancel()
+	if _, err := c.count(ctx, "a"); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("error: %v", err)
+	}
+	close(release)
+	if err := c.close(patience(t)); err != nil {
+		t.Error(err)
+	}
+}
+
+type stuckMaster struct {
+	redis.UniversalClient
+
+	release chan struct{}
+}
+
+func (m *stuckMaster) ForEachMaster(context.Context, func(ctx context.Context, node *redis.Client) error) error {
+	<-m.release
+	return nil
+}
+
+// startCluster starts a Redis cluster of three masters and returns their
+// addresses.
+func startCluster(t *testing.T) []string {
+	t.Helper()
+	const masters, slots = 3, 16384
+	addrs, buses := make([]string, masters), make([]int, masters)
+	nodes := make([]*redis.Client, masters)
+	for i := range nodes {
+		buses[i] = peers.FreePort(t)
+		server := peers.Redis(t, "--cluster-enabled", "yes", "--cluster-port", strconv.Itoa(buses[i]), "--cluster-node-timeout", "5000")
+		addrs[i], nodes[i] = server.Addr, client(t, server.Addr)
+		if err := nodes[i].ClusterAddSlotsRange(t.Context(), slots*i/masters, slots*(i+1)/masters-1).Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := range nodes[1:] {
+		host, port, err := net.SplitHostPort(addrs[i+1])
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := nodes[0].Do(t.Context(), "cluster", "meet", host, port, buses[i+1]).Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, node := range nodes {
+		eventually(t, "the Redis cluster to form", func() bool {
+			info, err := node.ClusterInfo(t.Context()).Result()
+			return err == nil && strings.Contains(info, "cluster_state:ok") && strings.Contains(info, "cluster_known_nodes:3")
+		})
+	}
+	return addrs
+}
+
+// TestSuiteOnRedisCluster runs everything on a Redis cluster.
+func TestSuiteOnRedisCluster(t *testing.T) {
+	addrs := startCluster(t)
+	adaptertest.Run(t, adaptertest.Options{
+		Nodes: 3,
+		Start: func(t *testing.T, nodes int) []adapter.Factory {
+			t.Helper()
+			factories := make([]adapter.Factory, nodes)
+			for i := range factories {
+				rdb := redis.NewClusterClient(&redis.ClusterOptions{Addrs: addrs})
+				t.Cleanup(func() {
+					if err := rdb.Close(); err != nil {
+						t.Errorf("closing the client: %v", err)
+					}
+				})
+				factories[i] = New(rdb, &Options{Key: fmt.Sprint(t.Name())})
+			}
+			return factories
+		},
+	})
+}

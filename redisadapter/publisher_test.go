@@ -1,0 +1,265 @@
+package redisadapter
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/tandem-go/tandem/adapter"
+	"github.com/tandem-go/tandem/examples/peers"
+)
+
+// TestOrder floods the other nodes from one goroutine.
+func TestOrder(t *testing.T) {
+	p := startPair(t, nil)
+	const events = 5000
+	for i := range events {
+		target := adapter.Target{}
+		if i%3 == 0 {
+			target.Rooms = []string{"room"}
+		}
+		if err := p.nodes[0].Adapter().Broadcast(t.Context(), event("/", fmt.Sprintf(`["x",%d]`, i)), target); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, peer := range p.peers {
+		for i := range events {
+			if d := peer.Next(t); string(d.Packet.Data) != fmt.Sprintf(`["x",%d]`, i) {
+				t.Fatalf("got %s in the place of %d", d.Packet.Data, i)
+			}
+		}
+	}
+}
+
+// TestRequestsKeepTheirOrder has sockets join a room and then be sent an event in
+// it.
+func TestRequestsKeepTheirOrder(t *testing.T) {
+	p := startPair(t, nil)
+	for i := range 50 {
+		room := fmt.Sprint("new", i)
+		if err := p.nodes[0].Adapter().JoinAll(t.Context(), adapter.Target{}, room); err != nil {
+			t.Fatal(err)
+		}
+		if err := p.nodes[0].Adapter().Broadcast(t.Context(), event("/", `["x"]`), adapter.Target{Rooms: []string{room}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 50 {
+		p.peers[1].Next(t)
+	}
+}
+
+func testPublisher(t *testing.T, rdb redis.UniversalClient, o *Options) *publisher {
+	t.Helper()
+	opts := o.withDefaults()
+	return newPublisher(rdb, &opts, &reporter{log: slog.New(slog.DiscardHandler)}, "node")
+}
+
+// soon is a message that expires after a while.
+func soon(payload string) message {
+	return message{channel: "c", payload: []byte(payload), expires: time.Now().Add(time.Minute)}
+}
+
+func TestQueueIsBounded(t *testing.T) {
+	p := testPublisher(t, nil, &Options{MaxQueued: 3, MaxQueuedBytes: 10})
+	for _, m := range []struct {
+		payload string
+		want    error
+	}{{"1234567", nil}, {"1234", ErrQueueFull}, {"123", nil}, {"", nil}, {"", ErrQueueFull}} {
+		if err := p.publish(soon(m.payload)); !errors.Is(err, m.want) {
+			t.Errorf("publishing %q: %v, want %v", m.payload, err, m.want)
+		}
+	}
+	if n := p.log.count(troubleRefused); n != 2 {
+		t.Errorf("%d refused messages were counted, want 2", n)
+	}
+	for _, m := range p.queue {
+		p.settle(m, nil)
+	}
+	if p.count != 0 || p.bytes != 0 {
+		t.Errorf("%d messages and %d bytes are left", p.count, p.bytes)
+	}
+}
+
+func TestBatches(t *testing.T) {
+	small, large := soon("x"), soon(string(make([]byte, maxBatchBytes/2)))
+	for _, tt := range []struct {
+		name  string
+		queue []message
+		want  int
+	}{
+		{"one", []message{small}, 1},
+		{"some", []message{small, small, small}, 3},
+		{"many", make([]message, 2*maxBatch), maxBatch},
+		{"large", []message{large, large, large}, 2},
+		{"huge", []message{soon(string(make([]byte, 2*maxBatchBytes))), small}, 1},
+	} {
+		if n := batchSize(tt.queue); n != tt.want {
+			t.Errorf("%s: %d messages in the batch, want %d", tt.name, n, tt.want)
+		}
+	}
+}
+
+// TestPublisherExpires tells what becomes of messages that cannot be sent.
+func TestPublisherExpires(t *testing.T) {
+	rdb := client(t, fmt.Sprintf("127.0.0.1:%d", peers.FreePort(t)))
+	p := testPublisher(t, rdb, nil)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	left, late, closed := make(chan error, 1), make(chan error, 1), make(chan error, 1)
+	for _, m := range []message{
+		{expires: time.Now().Add(time.Hour), ctx: ctx, done: left},
+		{expires: time.Now(), done: late},
+		{expires: time.Now().Add(time.Hour), done: closed},
+	} {
+		if err := p.publish(m); err != nil {
+			t.Fatal(err)
+		}
+	}
+	go p.run()
+	for what, done := range map[string]chan error{"nobody waits": left, "too late": late} {
+		err := <-done
+		if _, ok := errors.AsType[*UnavailableError](err); !ok {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	eventually(t, "the publisher to find out", func() bool {
+		err := p.publish(soon("x"))
+		_, down := errors.AsType[*UnavailableError](err)
+		return down
+	})
+	ctx, cancel = context.WithTimeout(t.Context(), 10*time.Millisecond)
+	defer cancel()
+	if err := p.close(ctx); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("closing: %v", err)
+	}
+	if err := p.close(patience(t)); err != nil {
+		t.Errorf("closing again: %v", err)
+	}
+	if err := <-closed; !errors.Is(err, context.Canceled) {
+		t.Errorf("closed: %v", err)
+	}
+	if err := p.publish(soon("x")); !errors.Is(err, adapter.ErrClosed) {
+		t.Errorf("publishing after it was closed: %v", err)
+	}
+	if p.count != 0 || p.bytes != 0 {
+		t.Errorf("%d messages and %d bytes are left", p.count, p.bytes)
+	}
+}
+
+// TestCloseFlushes publishes what was queued before Close.
+func TestCloseFlushes(t *testing.T) {
+	server := peers.Redis(t)
+	ps := client(t, server.Addr).Subscribe(t.Context(), "c")
+	defer ps.Close()
+	if _, err := ps.Receive(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	p := testPublisher(t, client(t, server.Addr), nil)
+	const messages = 3 * maxBatch
+	for i := range messages {
+		if err := p.publish(soon(fmt.Sprint(i))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	go p.run()
+	if err := p.close(patience(t)); err != nil {
+		t.Fatal(err)
+	}
+	for i := range messages {
+		msg, err := ps.ReceiveMessage(patience(t))
+		if err != nil || msg.Payload != fmt.Sprint(i) {
+			t.Fatalf("got %v, %v in the place of %d", msg, err, i)
+		}
+	}
+}
+
+func TestWhatIsSentAgain(t *testing.T) {
+	tests := []struct {
+		err   error
+		again bool
+	}{
+		{&net.OpError{Op: "dial", Err: errors.New("refused")}, true},
+		{fmt.Errorf("wrapped: %w", &net.OpError{Op: "dial", Err: errors.New("refused")}), true},
+		{redis.ErrPoolTimeout, true},
+		{errors.New("LOADING Redis is loading the dataset in memory"), true},
+		{errors.New("CLUSTERDOWN The cluster is down"), true},
+		{&net.OpError{Op: "read", Err: errors.New("reset")}, false},
+		{&net.OpError{Op: "write", Err: errors.New("broken pipe")}, false},
+		{net.ErrClosed, false},
+		{redis.ErrClosed, false},
+	}
+	for _, tt := range tests {
+		if again := notSent(tt.err) || notNow(tt.err); again != tt.again {
+			t.Errorf("%v: sent again: %v, want %v", tt.err, again, tt.again)
+		}
+	}
+}
+
+func TestBackoff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var b backoff
+		want := minBackoff
+		for i := range 20 {
+			d := b.next()
+			if d < want/2 || d > want {
+				t.Errorf("failure %d: %v, want at most %v", i, d, want)
+			}
+			want = min(2*want, maxBackoff)
+			time.Sleep(d)
+		}
+		time.Sleep(calmTime + maxBackoff + time.Second)
+		if d := b.next(); d > minBackoff {
+			t.Errorf("after a calm time: %v", d)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if !pause(ctx, time.Millisecond) || pause(ctx, time.Hour) {
+			t.Error("a pause does not end with its context")
+		}
+	})
+}
+
+// records counts what is logged.
+type records struct {
+	slog.Handler
+
+	counts []uint64
+}
+
+func (r *records) Handle(_ context.Context, record slog.Record) error {
+	record.Attrs(func(a slog.Attr) bool {
+		if a.Key == "count" {
+			r.counts = append(r.counts, a.Value.Uint64())
+		}
+		return true
+	})
+	return nil
+}
+
+func (r *records) Enabled(context.Context, slog.Level) bool { return true }
+
+func TestReportsAreLimited(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log := &records{}
+		r := &reporter{log: slog.New(log)}
+		for range 100 {
+			r.report(troubleRequest, 1, errMalformed)
+			time.Sleep(time.Second)
+		}
+		r.report(troubleResponse, 5, errMalformed)
+		if got := fmt.Sprint(log.counts); got != "[1 30 30 30 5]" {
+			t.Errorf("logged %s", got)
+		}
+		if r.count(troubleRequest) != 100 || r.count(troubleResponse) != 5 {
+			t.Error("not everything was counted")
+		}
+	})
+}

@@ -1,0 +1,272 @@
+package engine_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/tandem-go/tandem/socketio/engine"
+)
+
+// opaque is a ResponseWriter as middleware wraps it: it has no other method of the
+// one below than Unwrap.
+type opaque struct {
+	http.ResponseWriter
+	status int
+}
+
+func (w *opaque) WriteHeader(status int) {
+	w.status = status
+	w.ResponseWriter.WriteHeader(status)
+}
+
+func (w *opaque) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+func wrapped(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("X-Middleware", "yes")
+		next.ServeHTTP(&opaque{ResponseWriter: w}, r)
+	})
+}
+
+func TestBehindMiddleware(t *testing.T) {
+	s := serve(t, nil, func(h http.Handler) http.Handler { return wrapped(wrapped(h)) }, nil)
+	s.onMessage = sendBack
+	ws := s.openWS(t)
+	ws.mustText(t, "4hello")
+	ws.expect(t, "4hello")
+	if got := ws.res.header.Get("X-Middleware"); got != "yes" {
+		t.Errorf("the header of the middleware is lost in the upgrade: %q", got)
+	}
+	c := s.openPolling(t)
+	c.mustPost(t, "4hello")
+	c.expectGet(t, "4hello")
+	up := c.upgrade(t)
+	up.mustText(t, "4hello")
+	up.expect(t, "4hello")
+}
+
+// Where a connection cannot be taken over, the client is told so and can stay on
+// polling.
+func TestWithoutHijacking(t *testing.T) {
+	s := serve(t, nil, func(h http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			h.ServeHTTP(struct{ http.ResponseWriter }{w}, r)
+		})
+	}, nil)
+	s.onMessage = sendBack
+	c := s.openPolling(t)
+	for _, query := range []string{websocketQuery, websocketQuery + "&sid=" + c.sid} {
+		ws, res, err := s.open(t).handshakeWS(query, "")
+		if err != nil || ws != nil || res.status < 400 {
+			t.Errorf("got %d %q, error %v", res.status, res.body, err)
+		}
+	}
+	c.mustPost(t, "4hello")
+	c.expectGet(t, "4hello")
+	if n := s.engine.Len(); n != 1 {
+		t.Errorf("%d sessions, want 1", n)
+	}
+}
+
+func TestPath(t *testing.T) {
+	s := start(t, &engine.Options{Path: "/socket.io/"})
+	for path, want := range map[string]int{
+		"/socket.io/":             http.StatusOK,
+		"/app/socket.io/":         http.StatusOK,
+		"/":                       http.StatusOK,
+		"/socket.io":              http.StatusNotFound,
+		"/engine.io/":             http.StatusNotFound,
+		"/socket.io/x":            http.StatusNotFound,
+		"/socket.io/socket.io.js": http.StatusNotFound,
+		"/xsocket.io":             http.StatusNotFound,
+	} {
+		conn := s.open(t)
+		request := strings.Replace(formatRequest(http.MethodGet, pollingQuery, ""), "/engine.io/", path, 1)
+		if _, err := io.WriteString(conn, request); err != nil {
+			t.Fatal(err)
+		}
+		if res := conn.mustReceive(t, http.MethodGet); res.status != want {
+			t.Errorf("%s: got %d, want %d", path, res.status, want)
+		}
+	}
+}
+
+// An upgrade on a path that is not the engine's, and is reset, ends the process of
+// reference servers before 6.6.12.
+func TestFaultUpgradeOnAForeignPath(t *testing.T) {
+	s := start(t, &engine.Options{Path: "/socket.io/"})
+	for range 20 {
+		conn := s.open(t)
+		if err := conn.send(http.MethodGet, websocketQuery, "", wsHeaders...); err != nil {
+			t.Fatal(err)
+		}
+		if tcp, ok := conn.Conn.(*net.TCPConn); ok {
+			if err := tcp.SetLinger(0); err != nil {
+				t.Fatal(err)
+			}
+		}
+		conn.Close()
+	}
+	conn := s.open(t)
+	res, err := conn.do(http.MethodGet, websocketQuery, "", wsHeaders...)
+	if err != nil || res.status != http.StatusNotFound {
+		t.Errorf("got %d, error %v, want 404", res.status, err)
+	}
+}
+
+// The timeouts of an http.Server are for requests. A poll takes longer than one,
+// and a WebSocket is none.
+func TestTimeoutsOfTheHTTPServer(t *testing.T) {
+	const limit = 150 * time.Millisecond
+	s := serve(t, nil, nil, func(hs *httptest.Server) {
+		hs.Config.ReadTimeout, hs.Config.WriteTimeout, hs.Config.IdleTimeout = limit, limit, limit
+		hs.Config.ReadHeaderTimeout = limit
+	})
+	s.onMessage = sendBack
+	ws := s.openWS(t)
+	c := s.openPolling(t)
+	poll := c.poll(t)
+	upgraded := s.openPolling(t)
+	up := upgraded.upgrade(t)
+	// This is no synchronisation: time has to pass for the test to mean anything.
+	time.Sleep(4 * limit)
+	c.peer.send("late")
+	if res := poll.mustReceive(t, http.MethodGet); res.status != http.StatusOK || res.body != "4late" {
+		t.Errorf("the poll got %d %q", res.status, res.body)
+	}
+	for _, client := range []*wsClient{ws, up} {
+		client.mustText(t, "4hello")
+		client.expect(t, "4hello")
+	}
+	c.mustPost(t, "4hello")
+	c.expectGet(t, "4hello")
+}
+
+// startTLS serves an engine with TLS and HTTP/2. Clients of the raw kind speak
+// HTTP/1.1.
+func startTLS(t *testing.T, opts *engine.Options) *server {
+	t.Helper()
+	s := serve(t, opts, nil, func(hs *httptest.Server) {
+		hs.EnableHTTP2 = true
+		hs.StartTLS()
+	})
+	s.onMessage = sendBack
+	addr := s.http.Listener.Addr().String()
+	config := &tls.Config{RootCAs: s.http.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs, ServerName: "example.com"}
+	s.dial = func() (net.Conn, error) { return tls.Dial("tcp", addr, config) }
+	return s
+}
+
+func TestTLS(t *testing.T) {
+	s := startTLS(t, nil)
+	ws := s.openWS(t)
+	if !ws.peer.session.Handshake().Secure() {
+		t.Error("the handshake is not marked as secure")
+	}
+	for _, n := range sizes {
+		m := strings.Repeat("x", n)
+		ws.mustText(t, "4"+m)
+		ws.expect(t, "4"+m)
+	}
+	ws.must(t, finPing, "?")
+	ws.expectFrame(t, finPong, "?")
+	c := s.openPolling(t)
+	c.mustPost(t, "4hello")
+	c.expectGet(t, "4hello")
+	up := c.upgrade(t)
+	up.mustText(t, "4hello")
+	up.expect(t, "4hello")
+	up.mustText(t, "1")
+	c.peer.expectClose(t, engine.TransportClose)
+	ws.peer.session.Close(engine.ForcedClose)
+	ws.expectClosing(t, noStatus)
+}
+
+// A client that does not read must not hold others up where writes cannot be tried
+// without blocking.
+func TestSlowReaderWithTLS(t *testing.T) {
+	s := startTLS(t, slowly())
+	slow, healthy := s.openWS(t), s.openWS(t)
+	frame := engine.NewTextFrame(strings.Repeat("x", 32<<10))
+	for i := 0; !slow.peer.isClosed(); i++ {
+		if i > 10_000 {
+			t.Fatal("a client that does not read gets 320 MB queued")
+		}
+		slow.peer.session.Send(frame, 0)
+		healthy.peer.session.Send(frame, 0)
+		if f, err := healthy.readMessage(); err != nil || len(f.payload) != 1+32<<10 {
+			t.Fatalf("the healthy client got %d bytes, error %v", len(f.payload), err)
+		}
+	}
+	slow.peer.expectClose(t, engine.SlowConsumer)
+}
+
+func TestPollingOverHTTP2(t *testing.T) {
+	s := startTLS(t, nil)
+	client := s.http.Client()
+	do := func(ctx context.Context, method, query, body string) (int, string, error) {
+		request, err := http.NewRequestWithContext(ctx, method, s.http.URL+"/engine.io/?"+query, bytes.NewBufferString(body))
+		if err != nil {
+			return 0, "", err
+		}
+		res, err := client.Do(request)
+		if err != nil {
+			return 0, "", err
+		}
+		defer res.Body.Close()
+		if res.ProtoMajor != 2 {
+			t.Errorf("HTTP/%d, want 2", res.ProtoMajor)
+		}
+		b, err := io.ReadAll(res.Body)
+		return res.StatusCode, string(b), err
+	}
+	must := func(method, query, body, want string) string {
+		t.Helper()
+		status, got, err := do(t.Context(), method, query, body)
+		if err != nil || status != http.StatusOK || want != "" && got != want {
+			t.Fatalf("%s: got %d %q, error %v", method, status, got, err)
+		}
+		return got
+	}
+	o, err := parseOpen(must(http.MethodGet, pollingQuery, "", ""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := s.next()
+	query := pollingQuery + "&sid=" + o.SID
+	for range 10 {
+		polled := make(chan string, 1)
+		go func() {
+			_, body, _ := do(t.Context(), http.MethodGet, query, "")
+			polled <- body
+		}()
+		eventually(t, "the server holds the poll", p.session.Writable)
+		must(http.MethodPost, query, "4hello\x1ebAQI=", "ok")
+		if got := <-polled; got != "4hello" && got != "4hello\x1ebAQI=" {
+			t.Fatalf("the pending poll got %q", got)
+		} else if got == "4hello" {
+			must(http.MethodGet, query, "", "bAQI=")
+		}
+	}
+	// A poll that is cancelled closes its stream and not the connection.
+	ctx, cancel := context.WithCancel(t.Context())
+	polled := make(chan error, 1)
+	go func() {
+		_, _, err := do(ctx, http.MethodGet, query, "")
+		polled <- err
+	}()
+	eventually(t, "the server holds the poll", p.session.Writable)
+	cancel()
+	if err := <-polled; err == nil {
+		t.Error("the cancelled poll was answered")
+	}
+	p.expectClose(t, engine.TransportError)
+}

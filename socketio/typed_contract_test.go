@@ -1,0 +1,236 @@
+package socketio_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/tandem-go/tandem/socketio"
+	"github.com/tandem-go/tandem/socketio/engine"
+)
+
+// A point takes two arguments of an event, or stands for two.
+type point struct{ x, y int }
+
+func (p *point) UnmarshalArgs(a socketio.Args) error { return a.Bind(&p.x, &p.y) }
+func (p point) MarshalArgs() []any                   { return []any{p.x, p.y} }
+
+// A rest takes any number of arguments.
+type rest []string
+
+func (r *rest) UnmarshalArgs(a socketio.Args) error {
+	for i := range a.Len() {
+		*r = append(*r, string(a.Raw(i)))
+	}
+	return nil
+}
+
+// answerWith registers a handler that answers with what it was given, as text.
+func answerWith[T any](r socketio.Registrar, event string) {
+	socketio.OnWithAck(r, event, func(_ context.Context, _ *socketio.Socket, v T) (string, error) {
+		return fmt.Sprintf("%+v", v), nil
+	})
+}
+
+// What handlers can take, and what they make of the arguments that came.
+func TestTypedHandlers(t *testing.T) {
+	type address struct {
+		City string `json:"city"`
+		Zip  *int   `json:"zip"`
+	}
+	type person struct {
+		Name    string
+		Address address `json:"address"`
+		Tags    []string
+	}
+	s := serve(t, nil).echo()
+	answerWith[int](s, "int")
+	answerWith[string](s, "string")
+	answerWith[*int](s, "pointer")
+	answerWith[[]float64](s, "floats")
+	answerWith[person](s, "person")
+	answerWith[map[string]any](s, "map")
+	answerWith[any](s, "any")
+	answerWith[json.Number](s, "number")
+	answerWith[socketio.None](s, "none")
+	answerWith[socketio.Args2[int, string]](s, "two")
+	answerWith[socketio.Args3[int, string, bool]](s, "three")
+	answerWith[point](s, "point")
+	answerWith[*point](s, "pointer to point")
+	answerWith[rest](s, "rest")
+	socketio.OnWithAck(s, "turn", func(_ context.Context, _ *socketio.Socket, p point) (point, error) { return point{p.y, -p.x}, nil })
+	socketio.OnWithAck(s, "raw", func(_ context.Context, _ *socketio.Socket, r json.RawMessage) (json.RawMessage, error) { return r, nil })
+	invalid := func(i int) string { return `< 31[{"error":{"message":"invalid argument ` + itoa(i) + `"}}]` }
+	runRows(t, s, []row{
+		{"int", []string{`> 21["int",5]`, `< 31["5"]`}},
+		{"further arguments are left alone", []string{`> 21["int",5,"x",{}]`, `< 31["5"]`}},
+		{"null is the zero value", []string{`> 21["int",null]`, `< 31["0"]`}},
+		{"fraction for an int", []string{`> 21["int",1.5]`, invalid(0)}},
+		{"text for an int", []string{`> 21["int","5"]`, invalid(0)}},
+		{"too large an int", []string{`> 21["int",99999999999999999999]`, invalid(0)}},
+		{"missing int", []string{`> 21["int"]`, invalid(0)}},
+		{"string", []string{`> 21["string","\u00fc"]`, `< 31["ü"]`}},
+		{"nil pointer", []string{`> 21["pointer",null]`, `< 31["<nil>"]`}},
+		{"floats", []string{`> 21["floats",[1,2.5]]`, `< 31["[1 2.5]"]`}},
+		{"struct", []string{`> 21["person",{"name":"a","address":{"city":"b"},"tags":["c"],"other":1}]`, `< 31["{Name:a Address:{City:b Zip:<nil>} Tags:[c]}"]`}},
+		{"object for a list", []string{`> 21["floats",{}]`, invalid(0)}},
+		{"map", []string{`> 21["map",{"a":1}]`, `< 31["map[a:1]"]`}},
+		{"any", []string{`> 21["any",[1,"x"]]`, `< 31["[1 x]"]`}},
+		{"number", []string{`> 21["number",12345678901234567890]`, `< 31["12345678901234567890"]`}},
+		{"none", []string{`> 21["none"]`, `< 31["{}"]`, `> 21["none",1]`, `< 31["{}"]`}},
+		{"two", []string{`> 21["two",1,"x"]`, `< 31["{A:1 B:x}"]`}},
+		{"second of two is missing", []string{`> 21["two",1]`, invalid(1)}},
+		{"second of two does not fit", []string{`> 21["two",1,2]`, invalid(1)}},
+		{"three", []string{`> 21["three",1,"x",true]`, `< 31["{A:1 B:x C:true}"]`}},
+		{"type that takes all arguments", []string{`> 21["point",1,2]`, `< 31["{x:1 y:2}"]`}},
+		{"argument missing for it", []string{`> 21["point",1]`, invalid(1)}},
+		{"type that stands for several", []string{`> 21["turn",1,2]`, `< 31[2,-1]`}},
+		{"any number", []string{`> 21["rest",1,"x",[]]`, `< 31["[1 \"x\" []]"]`, `> 21["rest"]`, `< 31["[]"]`}},
+		{"undecoded", []string{`> 21["raw",{"a": [1]}]`, `< 31[{"a": [1]}]`}},
+		{"binary for a text", []string{`> 51-1["string",{"_placeholder":true,"num":0}] | ` + bin("x"), invalid(0), "sync"}},
+		{"binary for an int", []string{`> 51-1["int",{"_placeholder":true,"num":0}] | ` + bin("x"), invalid(0), "sync"}},
+	})
+}
+
+// An argument that does not fit is an ArgError for middlewares.
+func TestArgError(t *testing.T) {
+	s := serve(t, nil).echo()
+	errs := make(chan error, 4)
+	s.Wrap(func(next socketio.Handler) socketio.Handler {
+		return socketio.HandlerFunc(func(ctx context.Context, e *socketio.Event) error {
+			err := next.ServeEvent(ctx, e)
+			errs <- err
+			return err
+		})
+	})
+	answerWith[socketio.Args2[int, int]](s, "two")
+	c := s.join(t, "websocket")
+	c.send(`2["two",1]`)
+	err := await(t, "the error", errs)
+	e, ok := errors.AsType[*socketio.ArgError](err)
+	if !ok || e.Event != "two" || e.Index != 1 || !errors.Is(err, socketio.ErrNoArgument) {
+		t.Errorf("a missing argument is %#v", err)
+	}
+	c.send(`2["two",1,"x"]`)
+	err = await(t, "the error", errs)
+	e, ok = errors.AsType[*socketio.ArgError](err)
+	if _, cause := errors.AsType[*json.UnmarshalTypeError](err); !ok || e.Index != 1 || !cause || !strings.Contains(err.Error(), `"two"`) {
+		t.Errorf("a wrong argument is %#v", err)
+	}
+}
+
+// Args that a handler takes are its own: later events do not change them.
+func TestArgsAreKept(t *testing.T) {
+	eachTransport(t, func(t *testing.T, transport string) {
+		s := serve(t, nil).echo()
+		var kept []socketio.Args
+		socketio.On(s, "keep", func(_ context.Context, _ *socketio.Socket, a socketio.Args) error {
+			kept = append(kept, a)
+			return nil
+		})
+		s.OnAny(socketio.HandlerFunc(func(_ context.Context, e *socketio.Event) error {
+			kept = append(kept, e.Args.Clone())
+			return nil
+		}))
+		c := s.join(t, transport)
+		for i := range 50 {
+			c.send(`51-["keep","text `+itoa(i)+`",{"_placeholder":true,"num":0}]`, bin("blob "+itoa(i)))
+		}
+		c.sync()
+		if len(kept) < 100 {
+			t.Fatalf("%d arguments were kept", len(kept))
+		}
+		for i := range 50 {
+			for _, a := range kept[2*i : 2*i+2] {
+				v, err := socketio.As[socketio.Args2[string, []byte]](a, nil)
+				if err != nil || v.A != "text "+itoa(i) || string(v.B) != "blob "+itoa(i) {
+					t.Fatalf("arguments %d are now %q, %q (%v)", i, v.A, v.B, err)
+				}
+			}
+		}
+	})
+}
+
+// A handler that waits for an answer while the client floods it with events gets the answer if there is room for the events before it. If
+// not, it waits in vain, but nothing is lost and the connection lives on.
+func TestAckBehindEvents(t *testing.T) {
+	for _, tt := range []struct {
+		events   int
+		answered bool
+	}{{8, true}, {100, false}} {
+		t.Run(itoa(tt.events), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := serveInMemory(t, &socketio.Options{MaxPendingEvents: 8}).echo()
+				var handled int
+				var err error
+				socketio.On(s, "ask", func(ctx context.Context, s *socketio.Socket, _ socketio.None) error {
+					ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+					defer cancel()
+					_, err = s.EmitWithAck(ctx, "q")
+					return nil
+				})
+				socketio.On(s, "n", func(_ context.Context, _ *socketio.Socket, n int) error {
+					if n == handled {
+						handled++
+					}
+					return nil
+				})
+				c := s.join(t, "websocket")
+				c.send(`2["ask"]`)
+				id := c.question("q")
+				for i := range tt.events {
+					c.send(`2["n",` + itoa(i) + `]`)
+				}
+				c.send("3" + id + "[]")
+				c.sync()
+				if handled != tt.events {
+					t.Errorf("%d of %d events were handled in order", handled, tt.events)
+				}
+				if tt.answered != (err == nil) || err != nil && !errors.Is(err, context.DeadlineExceeded) {
+					t.Errorf("the wait ended with %v", err)
+				}
+			})
+		})
+	}
+}
+
+// A handler that is stuck for longer than a silent client would be tolerated loses the client that sends it more than it takes.
+func TestStuckHandlerIsGivenUp(t *testing.T) {
+	for _, transport := range transports {
+		t.Run(transport, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := serveInMemory(t, &socketio.Options{
+					MaxPendingEvents: 4, Engine: engine.Options{PingInterval: 25 * time.Second, PingTimeout: 20 * time.Second},
+				})
+				bye := new(goodbyes).watch(s.Namespace)
+				var ctxErr error
+				s.Handle("stuck", socketio.HandlerFunc(func(ctx context.Context, _ *socketio.Event) error {
+					<-ctx.Done()
+					ctxErr = ctx.Err()
+					return nil
+				}))
+				c := s.join(t, transport)
+				go func() {
+					for range 10 {
+						c.send(`2["stuck"]`)
+					}
+				}()
+				time.Sleep(44 * time.Second)
+				synctest.Wait()
+				if got := bye.list(); len(got) > 0 {
+					t.Fatalf("it ended early: %q", got)
+				}
+				time.Sleep(2 * time.Second)
+				synctest.Wait()
+				if got := bye.list(); len(got) != 1 || got[0] != "/: forced close" || !errors.Is(ctxErr, context.Canceled) {
+					t.Errorf("it ended with %q, the handler with %v", got, ctxErr)
+				}
+			})
+		})
+	}
+}
