@@ -28,6 +28,11 @@
 // whose name is the text of an integer is published in both forms, so that it
 // reaches the members of either room there.
 //
+// Binary values in the events that servers send each other, and in the answers to
+// them, stay binary: a message that holds some is MessagePack, which adapters
+// from version 7.2.0 on read as well as JSON. Between Node.js servers they become
+// objects.
+//
 // An answer to a broadcast carries one value, the first one that the client
 // gave. When a client disconnects before it has answered a broadcast of a Node.js
 // server, that server is told an empty answer, rather than being left to run

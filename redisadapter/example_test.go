@@ -10,7 +10,7 @@ import (
 )
 
 // The servers of a cluster, in Go and in Node.js, use the same Redis.
-func ExampleNew() {
+func ExampleNew() { //nolint:testableexamples // it needs a Redis server
 	rdb := redis.NewUniversalClient(&redis.UniversalOptions{Addrs: []string{"localhost:6379"}})
 	io := socketio.NewServer(&socketio.Options{
 		Adapter: redisadapter.New(rdb, &redisadapter.Options{

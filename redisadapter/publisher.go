@@ -279,7 +279,7 @@ func (p *publisher) sort(batch []message, cmds []publishCmd) (unsent []message, 
 		}
 	}
 	if trouble != nil {
-		p.reload()
+		reload(p.ctx, p.rdb)
 	}
 	return unsent, trouble
 }
@@ -328,15 +328,15 @@ func (p *publisher) pipeline() (redis.Pipeliner, error) {
 	}
 	node, err := cluster.MasterForKey(p.ctx, p.node)
 	if err != nil {
-		p.reload()
+		reload(p.ctx, p.rdb)
 		return nil, err
 	}
 	return node.Pipeline(), nil
 }
 
 // reload makes the client of a Redis cluster look where its nodes are.
-func (p *publisher) reload() {
-	if cluster, ok := p.rdb.(interface{ ReloadState(ctx context.Context) }); ok {
-		cluster.ReloadState(p.ctx)
+func reload(ctx context.Context, rdb redis.UniversalClient) {
+	if cluster, ok := rdb.(interface{ ReloadState(ctx context.Context) }); ok {
+		cluster.ReloadState(ctx)
 	}
 }

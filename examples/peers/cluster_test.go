@@ -146,6 +146,14 @@ func (c *cluster) extra(t *testing.T, room string, names ...string) {
 	})
 }
 
+// in returns under which name a client's events in the namespace are kept.
+func in(client, nsp string) string {
+	if nsp == "/" {
+		return client
+	}
+	return client + nsp
+}
+
 // received ends what i has sent so far and returns what every client has got of it: the events by client, a client in "/custom"
 // having "/custom" after its name.
 func (c *cluster) received(t *testing.T, i instance) map[string][][]any {

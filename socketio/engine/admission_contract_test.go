@@ -29,6 +29,8 @@ func TestRequestsThatAreNotAdmitted(t *testing.T) {
 		{"unknown transport", "GET", "EIO=4&transport=abc", 0},
 		{"transport in capitals", "GET", "EIO=4&transport=POLLING", 0},
 		{"transport that is not for HTTP", "GET", "EIO=4&transport=webtransport", 0},
+		{"transport named like a property", "GET", "EIO=4&transport=__proto__", 0},
+		{"transport named like a method", "GET", "EIO=4&transport=constructor", 0},
 		{"last transport counts", "GET", "EIO=4&transport=polling&transport=abc", 0},
 		{"transport comes before the session", "GET", "EIO=4&transport=abc&sid=unknown", 0},
 		{"transport comes before the method", "PUT", "EIO=4&transport=abc", 0},

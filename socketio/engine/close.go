@@ -99,7 +99,7 @@ func (s *Session) end(e ending) {
 	}
 	switch farewell {
 	case cut:
-		_ = conn.conn.Close()
+		conn.cut()
 	case hangUp:
 		conn.hangUp()
 	case hangUpAside:

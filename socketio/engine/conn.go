@@ -15,8 +15,9 @@ import (
 )
 
 // wsConn is the WebSocket of a session, or one on which a client tries to
-// upgrade a session. One goroutine reads it and owns parser and try; the other
-// fields are guarded by the session's mu once the connection is shared.
+// upgrade a session. One goroutine at a time reads it and owns parser and try;
+// parked has rules of its own; the other fields are guarded by the session's mu
+// once the connection is shared.
 type wsConn struct {
 	srv     *Server
 	session *Session
@@ -27,6 +28,7 @@ type wsConn struct {
 	pong    *packet.Frame // the answer to the latest ping, not written yet
 	code    ws.StatusCode // of the close frame
 	lingers bool          // it is read on after the close frame
+	parked  parked
 }
 
 // rawConn returns what is needed to use a connection without blocking; nil if
@@ -55,11 +57,40 @@ func rawConn(conn net.Conn) syscall.RawConn {
 // errEnded stops the reading of a connection whose session has ended.
 var errEnded = errors.New("session has ended")
 
-// run reads the connection until it ends, then ends the session. It is the
-// connection's goroutine.
+// start reads the connection, from the bytes on that have come with the request.
+func (c *wsConn) start(early []byte) {
+	if len(early) == 0 && c.parks() {
+		c.srv.parking.readers.Go(c)
+		return
+	}
+	go c.run(early)
+}
+
+// parks reports whether the connection is read without a goroutine of its own
+// while it is idle.
+func (c *wsConn) parks() bool {
+	if c.raw == nil || c.try != nil || c.srv.opts.DisableParking {
+		return false
+	}
+	c.srv.parkOnce.Do(func() { c.srv.parking = newParking() })
+	return c.srv.parking != nil
+}
+
+// run reads the connection until it is parked or ends. It is the connection's
+// goroutine.
 func (c *wsConn) run(early []byte) {
+	if err := c.read(early); err != nil {
+		c.finish(err)
+	}
+}
+
+// finish ends the session of a connection that has ended, and closes it. Whoever
+// was reading calls it.
+func (c *wsConn) finish(err error) {
 	defer c.srv.tasks.Done()
-	err := c.read(early)
+	if c.parked.token != 0 {
+		c.srv.parking.poller.Remove(c.parked.token)
+	}
 	if c.try != nil {
 		c.try.abandon(err)
 	} else {
@@ -71,15 +102,22 @@ func (c *wsConn) run(early []byte) {
 	_ = c.conn.Close()
 }
 
-// read feeds the parser with early, then with what arrives.
+// read feeds the parser with early, then with what arrives. It returns nil when
+// the connection has been parked.
 func (c *wsConn) read(early []byte) error {
 	if len(early) > 0 {
 		if err := c.parser.Feed(early, c.srv.limits, c); err != nil {
 			return err
 		}
 	}
-	src := c.source()
+	var src source
 	for {
+		if c.parks() { // from the beginning, or since an upgrade
+			return c.park()
+		}
+		if src == nil {
+			src = c.source()
+		}
 		b, err := src.next()
 		if len(b) > 0 {
 			ferr := c.parser.Feed(b, c.srv.limits, c)
@@ -167,7 +205,13 @@ func (c *wsConn) part() {
 		c.hangUp()
 		return
 	}
+	c.cut()
+}
+
+// cut closes the connection without a word and wakes the reader up.
+func (c *wsConn) cut() {
 	_ = c.conn.Close()
+	c.Readable(true)
 }
 
 // hangUp sends the close frame, ends the output, and wakes the reader up. Only
@@ -191,8 +235,9 @@ func (c *wsConn) hangUp() {
 	if c.halfCloses() {
 		c.closeWrite()
 		_ = c.conn.SetReadDeadline(time.Unix(1, 0))
+		c.Readable(true)
 	} else {
-		_ = c.conn.Close()
+		c.cut()
 	}
 }
 

@@ -76,7 +76,8 @@ func TestWithoutHijacking(t *testing.T) {
 	}
 }
 
-func TestPath(t *testing.T) {
+// The reference serves whatever begins with its path.
+func TestFaultPrefixOfThePath(t *testing.T) {
 	s := start(t, &engine.Options{Path: "/socket.io/"})
 	for path, want := range map[string]int{
 		"/socket.io/":             http.StatusOK,

@@ -58,6 +58,12 @@ type Options struct {
 	// Transports lists the transports that are offered, [Polling] and
 	// [WebSocket] by default.
 	Transports []string
+	// DisableParking gives each WebSocket connection a goroutine that reads it.
+	// Without it, where the platform allows (Linux) and for connections that are
+	// plain TCP or Unix sockets, an idle connection has neither a goroutine nor a
+	// buffer; others, those with TLS among them, have a goroutine in any case. The
+	// behaviour is the same, but for memory.
+	DisableParking bool
 	// DisableUpgrades tells polling clients not to try WebSocket.
 	DisableUpgrades bool
 

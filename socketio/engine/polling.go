@@ -68,6 +68,7 @@ func (srv *Server) openPolling(w http.ResponseWriter, r *http.Request) {
 		srv.refuse(w, r, false, refused)
 		return
 	}
+	defer s.endOnPanic(false)
 	s.accept()
 	s.arm(srv.timers.pingInterval)
 	var upgrades []string

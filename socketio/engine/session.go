@@ -183,6 +183,19 @@ func (s *Session) recoverPanic() {
 	s.end(ending{reason: TransportError, err: ErrPanic})
 }
 
+// endOnPanic ends a session whose handshake is ended by a panic of the user's code,
+// such as Options.Header, which net/http will report. Unless the receiver is to
+// be told by the session itself, nobody is. It is deferred.
+func (s *Session) endOnPanic(untold bool) {
+	if v := recover(); v != nil {
+		s.end(ending{reason: TransportError, err: ErrPanic})
+		if untold {
+			s.srv.tasks.Done()
+		}
+		panic(v) //nolint:forbidigo // it is not ours
+	}
+}
+
 // sink is the face of a session that the flush shards see.
 type sink Session
 

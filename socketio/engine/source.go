@@ -1,8 +1,7 @@
 package engine
 
-// source is what a connection is read from. It is the only part of reading that
-// knows how a goroutine waits for input: another one could be driven by a
-// poller and have no goroutine at all while it waits.
+// source is what a connection is read from by a goroutine of its own. See parked
+// for connections that are read without one.
 type source interface {
 	// next waits for input. The bytes are valid until release, which must be
 	// called if there are any. There may be bytes as well as an error.

@@ -8,6 +8,16 @@ import (
 	"syscall"
 )
 
+// readFD reads once, without waiting.
+func readFD(fd int, buf []byte) (n int, err error) {
+	for {
+		n, err = syscall.Read(fd, buf)
+		if !errors.Is(err, syscall.EINTR) {
+			return n, err
+		}
+	}
+}
+
 // rawSource reads a socket without holding a buffer while it waits.
 type rawSource struct {
 	c   *wsConn
@@ -43,12 +53,7 @@ func (r *rawSource) next() ([]byte, error) {
 // reports false: the caller then waits for input and tries again.
 func (r *rawSource) read(fd uintptr) bool {
 	buf := r.c.srv.newBuffer()
-	for {
-		r.n, r.err = syscall.Read(int(fd), buf[:])
-		if !errors.Is(r.err, syscall.EINTR) {
-			break
-		}
-	}
+	r.n, r.err = readFD(int(fd), buf[:])
 	if errors.Is(r.err, syscall.EAGAIN) {
 		r.c.srv.buffers.Put(buf)
 		return false

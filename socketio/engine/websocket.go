@@ -166,6 +166,7 @@ func (srv *Server) openWebSocket(w http.ResponseWriter, r *http.Request) {
 		srv.refuse(w, r, true, refused)
 		return
 	}
+	defer s.endOnPanic(true)
 	head := srv.switching(w, r, s, true)
 	conn, early, err := hijack(w)
 	if err != nil {
@@ -181,7 +182,7 @@ func (srv *Server) openWebSocket(w http.ResponseWriter, r *http.Request) {
 	s.accept()
 	s.arm(srv.timers.pingInterval)
 	srv.answerHandshake(s, head)
-	go c.run(early)
+	c.start(early)
 }
 
 // answerHandshake writes the head of the answer and the first packet together,

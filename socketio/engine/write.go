@@ -82,7 +82,7 @@ func (s *Session) startDrain(c *wsConn, q *queue, skip int) {
 	if s.State() == StateClosed {
 		s.mu.Unlock()
 		// A part of a frame may have been written: a close frame cannot follow.
-		_ = c.conn.Close()
+		c.cut()
 		return
 	}
 	s.blocked = true

@@ -83,6 +83,36 @@ class Cluster {
     }
   }
 
+  /** talk lets clients say numbers to a room, each of them in order. */
+  async talk(names, room, n) {
+    for (let i = 0; i < n; i++) {
+      for (const name of names) this.get(name).socket.emit("say", room, name, i);
+      await sleep(2);
+    }
+  }
+
+  /** mover connects a client that reconnects, joins a room each time, and says something whenever it is disconnected. */
+  async mover(name, url, opts) {
+    const socket = io(url, { forceNew: true, auth: { name }, reconnectionDelay: 20, reconnectionDelayMax: 100, ...opts });
+    const client = Object.assign(new Client(name, socket), { joined: 0, ids: [] });
+    this.clients.set(name, client);
+    socket.on("connect", async () => {
+      client.ids.push(socket.id);
+      await socket.emitWithAck("join", ["moving"]);
+      client.joined++;
+    });
+    socket.on("disconnect", () => socket.emit("say", "solo", name, client.ids.length));
+  }
+
+  /** count emits n numbered events, some of them binary, in all the ways that reach everyone in the room. */
+  async count(room, n) {
+    const main = this.server.io;
+    for (let i = 0; i < n; i++) {
+      [main, main.to(room), main.to(room).to("none"), main.except("none")][i % 4].emit("count", "node", i, ...(i % 3 ? [] : [Buffer.from([i])]));
+      if (i % 10 === 0) await sleep(1);
+    }
+  }
+
   /** drain returns what each client has got, once the event "end" with that number has come to all of them. */
   async drain(n) {
     const all = [...this.clients];

@@ -15,8 +15,10 @@ var ErrUnsupported = errors.New("park: not supported on this platform")
 type Waiter interface {
 	// Readable is called on the poller's goroutine and must not block. It is called
 	// at least once after each arrival of input and may be called without any. A
-	// call may still come while, and shortly after, the waiter is removed.
-	Readable()
+	// call may still come while, and shortly after, the waiter is removed. If
+	// ended is true the peer has closed its side or the connection is broken:
+	// there is an end to be read behind the input.
+	Readable(ended bool)
 }
 
 // Token stands for a connection that has been added to a [Poller]. The zero Token

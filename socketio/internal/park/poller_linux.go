@@ -129,7 +129,7 @@ func (p *Poller) run() {
 	defer close(p.done)
 	var (
 		events  [batch]syscall.EpollEvent
-		waiters = make([]Waiter, 0, batch)
+		notices = make([]notice, 0, batch)
 		n       int
 	)
 	poll := func(fd uintptr) bool {
@@ -144,22 +144,29 @@ func (p *Poller) run() {
 		if err := p.raw.Read(poll); err != nil {
 			return
 		}
-		waiters = p.lookup(waiters[:0], events[:n])
-		for i, w := range waiters {
-			w.Readable()
-			waiters[i] = nil
+		notices = p.lookup(notices[:0], events[:n])
+		for _, n := range notices {
+			n.waiter.Readable(n.ended)
 		}
+		clear(notices)
 	}
 }
 
-// lookup appends the waiters that the events are for.
-func (p *Poller) lookup(dst []Waiter, events []syscall.EpollEvent) []Waiter {
+// notice is what a waiter is to be told.
+type notice struct {
+	waiter Waiter
+	ended  bool
+}
+
+// lookup appends the notices that the events stand for.
+func (p *Poller) lookup(dst []notice, events []syscall.EpollEvent) []notice {
+	const ended = syscall.EPOLLRDHUP | syscall.EPOLLHUP | syscall.EPOLLERR
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, e := range events {
 		i, generation := uint32(e.Fd), uint32(e.Pad)
 		if int(i) < len(p.slots) && p.slots[i].generation == generation && p.slots[i].waiter != nil {
-			dst = append(dst, p.slots[i].waiter)
+			dst = append(dst, notice{p.slots[i].waiter, e.Events&ended != 0})
 		}
 	}
 	return dst

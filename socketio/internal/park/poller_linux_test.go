@@ -16,12 +16,16 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // signal is a waiter that counts, and keeps one notice for whoever waits.
 type signal struct {
 	calls  atomic.Int64
+	ended  atomic.Bool
 	notice chan struct{}
 }
 
 func newSignal() *signal { return &signal{notice: make(chan struct{}, 1)} }
 
-func (s *signal) Readable() {
+func (s *signal) Readable(ended bool) {
+	if ended {
+		s.ended.Store(true)
+	}
 	s.calls.Add(1)
 	select {
 	case s.notice <- struct{}{}:
@@ -115,6 +119,9 @@ func TestEndOfConnectionIsReported(t *testing.T) {
 	add(t, p, fd, s)
 	b.Close()
 	s.await(t)
+	if !s.ended.Load() {
+		t.Fatal("the end was reported as input")
+	}
 }
 
 func TestRemovedWaiterIsForgotten(t *testing.T) {
@@ -156,7 +163,7 @@ func TestManyConnections(t *testing.T) {
 
 type waiterFunc func()
 
-func (f waiterFunc) Readable() { f() }
+func (f waiterFunc) Readable(bool) { f() }
 
 func TestAddFails(t *testing.T) {
 	p := newPoller(t)
