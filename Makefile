@@ -1,5 +1,6 @@
 # make run     the chat example, on http://127.0.0.1:3000 unless PORT says otherwise
-# make test    everything that must pass: vet, builds, fuzz targets (briefly), all tests with the race detector
+# make test    everything that must pass: vet, builds, fuzz targets (briefly), all tests with the race detector, those of the
+#              server also with a goroutine for each connection
 # make lint    golangci-lint with .golangci.yml
 # make fuzz    every fuzz target for FUZZTIME (60s)
 # make bench   the micro-benchmarks, then the comparison with the Node.js server
@@ -30,6 +31,7 @@ check: deps
 
 test: check
 	.ci/fuzz 5s
+	TANDEM_PARKING=off $(GO) test $(TESTFLAGS) ./socketio/engine ./socketio
 	$(GO) test $(TESTFLAGS) ./...
 
 # The linter that is installed, or else the version the configuration was written for.

@@ -89,6 +89,49 @@ func TestMaxPendingEvents(t *testing.T) {
 	})
 }
 
+// The size of the events that wait is bounded as well. An event that is larger by itself waits alone.
+func TestMaxPendingBytes(t *testing.T) {
+	for _, tt := range []struct {
+		name           string
+		size, answered int32
+		binary         bool
+	}{{"three fit", 300, 4, false}, {"one fits", 600, 2, false}, {"larger than the limit", 5000, 2, false}, {"larger attachment", 5000, 2, true}} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := serveInMemory(t, &socketio.Options{MaxPendingBytes: 1000})
+				release := make(chan struct{})
+				handled := 0
+				s.Handle("x", socketio.HandlerFunc(func(context.Context, *socketio.Event) error {
+					<-release
+					handled++
+					return nil
+				}))
+				c := s.join(t, "polling")
+				var sent atomic.Int32
+				go func() {
+					for range 10 {
+						if tt.binary {
+							c.send(`51-["x",{"_placeholder":true,"num":0}]`, bin(strings.Repeat("y", int(tt.size))))
+						} else {
+							c.send(`2["x","` + strings.Repeat("y", int(tt.size)) + `"]`)
+						}
+						sent.Add(1)
+					}
+				}()
+				synctest.Wait()
+				if n := sent.Load(); n != tt.answered {
+					t.Errorf("%d requests were answered while the handler was stuck, want %d", n, tt.answered)
+				}
+				close(release)
+				synctest.Wait()
+				if handled != 10 || sent.Load() != 10 {
+					t.Errorf("handled %d, answered %d", handled, sent.Load())
+				}
+			})
+		})
+	}
+}
+
 func TestMaxPendingAcks(t *testing.T) {
 	s := serve(t, &socketio.Options{MaxPendingAcks: 2}).echo()
 	c, socket := s.joinSocket(t, "websocket", "/")

@@ -249,6 +249,57 @@ func TestHandlerContext(t *testing.T) {
 	}
 }
 
+// What a client sent before it left is handled, and then its disconnect functions are called. What it sent before the server disconnected it
+// is dropped.
+func TestEventsBeforeTheEnd(t *testing.T) {
+	const n = 50
+	for _, tt := range []struct {
+		name  string
+		leave func(c *client, s *socketio.Socket)
+		all   bool
+	}{
+		{"client leaves", func(c *client, _ *socketio.Socket) { c.send("1") }, true},
+		{"client closes", func(c *client, _ *socketio.Socket) { c.close() }, true},
+		{"server disconnects", func(_ *client, s *socketio.Socket) { s.Disconnect(false) }, false},
+		{"server closes", func(_ *client, s *socketio.Socket) { s.Disconnect(true) }, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			eachTransport(t, func(t *testing.T, transport string) {
+				s := serve(t, nil)
+				running, release, gone := make(chan struct{}, n), make(chan struct{}), make(chan int, 1)
+				handled := 0
+				socketio.On(s, "n", func(ctx context.Context, _ *socketio.Socket, i int) error {
+					running <- struct{}{}
+					<-release
+					if i != handled || ctx.Err() == nil {
+						t.Errorf("event %d came after %d others, its context has ended with %v", i, handled, ctx.Err())
+					}
+					handled++
+					return nil
+				})
+				s.OnDisconnect(func(context.Context, *socketio.Socket, socketio.Reason) { gone <- handled })
+				c, socket := s.joinSocket(t, transport, "/")
+				var events []string
+				for i := range n {
+					events = append(events, `2["n",`+itoa(i)+`]`)
+				}
+				c.send(append(events, `3999[]`)...)
+				await(t, "the first event", running)
+				tt.leave(c, socket)
+				eventually(t, "the socket ends", func() bool { return !socket.Connected() })
+				close(release)
+				if got := await(t, "the disconnect functions", gone); got != n && tt.all || got != 1 && !tt.all {
+					t.Errorf("%d of %d events were handled before them", got, n)
+				}
+				shutdown(t, s)
+				if !tt.all && handled != 1 {
+					t.Errorf("%d events were handled", handled)
+				}
+			})
+		})
+	}
+}
+
 // A socket disconnects exactly once, whoever ends it and however often.
 func TestDisconnectsOnce(t *testing.T) {
 	eachTransport(t, func(t *testing.T, transport string) {

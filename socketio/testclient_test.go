@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"regexp"
 	"runtime"
 	"strconv"
@@ -75,6 +76,8 @@ func serveOn(tb testing.TB, l net.Listener, opts *socketio.Options) *testServer 
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.NewTextHandler(s.log, nil))
 	}
+	// The whole suite runs with a goroutine for each connection too.
+	o.Engine.DisableParking = o.Engine.DisableParking || os.Getenv("TANDEM_PARKING") == "off"
 	s.Server = socketio.NewServer(&o)
 	s.http = &http.Server{Handler: s.Server, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug)}
 	served := make(chan struct{})
@@ -459,8 +462,17 @@ func bin(b string) string { return "b" + base64.StdEncoding.EncodeToString([]byt
 
 // A wsLink is a WebSocket connection.
 type wsLink struct {
-	conn *websocket.Conn
-	mu   sync.Mutex // guards writing
+	conn    *websocket.Conn
+	writing lock
+}
+
+// A lock is a mutex that a synctest sees waiting.
+type lock chan struct{}
+
+func (l lock) with(f func() error) error {
+	l <- struct{}{}
+	defer func() { <-l }()
+	return f()
 }
 
 func dialWebSocket(s *testServer) (*wsLink, error) {
@@ -470,12 +482,14 @@ func dialWebSocket(s *testServer) (*wsLink, error) {
 		return nil, err
 	}
 	resp.Body.Close()
-	return &wsLink{conn: conn}, nil
+	return &wsLink{conn: conn, writing: make(lock, 1)}, nil
 }
 
 func (l *wsLink) send(packets ...string) error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
+	return l.writing.with(func() error { return l.write(packets) })
+}
+
+func (l *wsLink) write(packets []string) error {
 	for _, p := range packets {
 		kind, data := websocket.TextMessage, []byte(p)
 		if strings.HasPrefix(p, "b") {
@@ -513,14 +527,14 @@ type pollLink struct {
 	url     string
 	ctx     context.Context
 	cancel  context.CancelFunc
-	posting sync.Mutex
+	posting lock
 }
 
 func dialPolling(s *testServer) (*pollLink, error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	l := &pollLink{
 		client: &http.Client{Transport: &http.Transport{DialContext: s.dial, ReadBufferSize: 1024, WriteBufferSize: 1024}},
-		url:    s.url + "/socket.io/?EIO=4&transport=polling", ctx: ctx, cancel: cancel,
+		url:    s.url + "/socket.io/?EIO=4&transport=polling", ctx: ctx, cancel: cancel, posting: make(lock, 1),
 	}
 	packets, err := l.receive()
 	if err != nil {
@@ -540,10 +554,10 @@ func dialPolling(s *testServer) (*pollLink, error) {
 const separator = "\x1e"
 
 func (l *pollLink) send(packets ...string) error {
-	l.posting.Lock()
-	defer l.posting.Unlock()
-	_, err := l.request(http.MethodPost, strings.NewReader(strings.Join(packets, separator)))
-	return err
+	return l.posting.with(func() error {
+		_, err := l.request(http.MethodPost, strings.NewReader(strings.Join(packets, separator)))
+		return err
+	})
 }
 
 func (l *pollLink) receive() ([]string, error) {

@@ -94,7 +94,9 @@ func register(nsp *socketio.Namespace) {
 		return s.Emit("message-back", args.MarshalArgs()...)
 	})
 	socketio.OnWithAck(nsp, "message-with-ack",
-		func(_ context.Context, _ *socketio.Socket, args socketio.Args) (socketio.Args, error) { return args, nil })
+		func(_ context.Context, _ *socketio.Socket, args socketio.Args) (socketio.Args, error) {
+			return args, nil
+		})
 }
 
 // serve serves until ctx ends, then closes what is open.

@@ -7,6 +7,8 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"slices"
 	"strconv"
 	"sync"
 	"testing"
@@ -77,6 +79,9 @@ func serve(
 }
 
 // newServer returns a server that nothing serves yet.
+// parkingIsOff lets the whole suite run with a goroutine for each connection too.
+func parkingIsOff() bool { return os.Getenv("TANDEM_PARKING") == "off" }
+
 func newServer(tb testing.TB, opts *engine.Options) *server {
 	tb.Helper()
 	s := &server{tb: tb, limit: 3 * patience, accepted: newMailbox[*peer]()}
@@ -87,6 +92,7 @@ func newServer(tb testing.TB, opts *engine.Options) *server {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
+	o.DisableParking = o.DisableParking || parkingIsOff()
 	s.engine = engine.NewServer(s.accept, &o)
 	return s
 }
@@ -230,12 +236,9 @@ func (p *peer) expectClose(tb testing.TB, want ...engine.Reason) error {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for _, w := range want {
-		if p.reason == w {
-			return p.err
-		}
+	if !slices.Contains(want, p.reason) {
+		tb.Errorf("the session was closed with %q (%v), want %q", p.reason, p.err, want)
 	}
-	tb.Errorf("the session was closed with %q (%v), want %q", p.reason, p.err, want)
 	return p.err
 }
 

@@ -42,7 +42,7 @@ func traffic() (wire []byte, want []message) {
 func TestFramesCutAnywhere(t *testing.T) {
 	s := start(t, nil)
 	wire, want := traffic()
-	for cut := range len(wire) {
+	for cut := range wire {
 		ws := s.openWS(t)
 		for _, part := range [][]byte{wire[:cut], wire[cut:]} {
 			if _, err := ws.Write(part); err != nil {
