@@ -180,80 +180,94 @@ func (c *client) answer(event, data string) {
 	c.send("3" + c.question(event) + data)
 }
 
+type answered struct {
+	all []socketio.Args
+	err error
+}
+
+// askAll emits a question to many.
+func askAll(ctx context.Context, to socketio.MultiCaller) <-chan answered {
+	c := make(chan answered, 1)
+	go func() {
+		all, err := to.EmitWithAck(ctx, "q")
+		c <- answered{all, err}
+	}()
+	return c
+}
+
 // Broadcasts with acknowledgements: node-behaviour.md 1.15.
 func TestBroadcastAcks(t *testing.T) {
-	eachTransport(t, func(t *testing.T, transport string) {
-		s := serve(t, nil).echo()
-		clients := []*client{s.join(t, transport), s.join(t, transport), s.join(t, transport)}
-		type result struct {
-			all []socketio.Args
-			err error
-		}
-		ask := func(ctx context.Context, to socketio.MultiCaller) <-chan result {
-			c := make(chan result, 1)
-			go func() {
-				all, err := to.EmitWithAck(ctx, "q")
-				c <- result{all, err}
-			}()
-			return c
-		}
+	for name, test := range map[string]func(t *testing.T, s *testServer, clients [3]*client){
+		"all answer": allAnswer, "one disconnects": oneDisconnects, "one is late": oneIsLate, "nobody is asked": nobodyIsAsked,
+	} {
+		t.Run(name, func(t *testing.T) {
+			eachTransport(t, func(t *testing.T, transport string) {
+				s := serve(t, nil).echo()
+				test(t, s, [3]*client{s.join(t, transport), s.join(t, transport), s.join(t, transport)})
+			})
+		})
+	}
+}
 
-		t.Run("all answer, in order of arrival", func(t *testing.T) {
-			answers := ask(deadline(t), s)
-			for i, data := range []string{`["a"]`, `[]`, `["c","d"]`} {
-				clients[i].answer("q", data)
-			}
-			got := await(t, "the answers", answers)
-			if got.err != nil || len(got.all) != 3 {
-				t.Fatalf("%d answers (%v)", len(got.all), got.err)
-			}
-			lengths := map[int]int{}
-			for _, a := range got.all {
-				lengths[a.Len()]++
-			}
-			if lengths[0] != 1 || lengths[1] != 1 || lengths[2] != 1 {
-				t.Errorf("numbers of arguments are %v", lengths)
-			}
-		})
-		t.Run("one disconnects", func(t *testing.T) {
-			gone := s.join(t, transport)
-			answers := ask(deadline(t), s)
-			for _, c := range clients {
-				c.answer("q", `[true]`)
-			}
-			gone.question("q")
-			gone.close()
-			got := await(t, "the answers", answers)
-			if all, err := socketio.AllAs[bool](got.all, got.err); err != nil || len(all) != 3 {
-				t.Errorf("answers are %v (%v)", all, err)
-			}
-		})
-		t.Run("one is late", func(t *testing.T) {
-			ctx, cancel := context.WithCancel(deadline(t))
-			answers := ask(ctx, s)
-			clients[0].answer("q", `[1]`)
-			clients[0].sync() // acknowledgements are handled in order with events
-			clients[1].answer("q", `[2]`)
-			clients[1].sync()
-			id := clients[2].question("q")
-			cancel()
-			got := await(t, "the answers", answers)
-			late, ok := errors.AsType[*socketio.AckTimeoutError](got.err)
-			if !ok || late.Answers != 2 || late.Timeout() || !errors.Is(got.err, context.Canceled) {
-				t.Errorf("the error is %#v", got.err)
-			}
-			if all, err := socketio.AllAs[int](got.all, nil); err != nil || len(all) != 2 || all[0] != 1 || all[1] != 2 {
-				t.Errorf("the answers are %v (%v)", all, err)
-			}
-			clients[2].send("3" + id + "[3]")
-		})
-		t.Run("nobody is asked", func(t *testing.T) {
-			got := await(t, "the answers", ask(context.Background(), s.To("nowhere")))
-			if got.err != nil || len(got.all) != 0 {
-				t.Errorf("%d answers (%v)", len(got.all), got.err)
-			}
-		})
-	})
+func allAnswer(t *testing.T, s *testServer, clients [3]*client) {
+	t.Helper()
+	asked := askAll(deadline(t), s)
+	for i, data := range []string{`["a","b"]`, `[]`, `["c"]`} {
+		clients[i].answer("q", data)
+		clients[i].sync() // acknowledgements are handled in order with events
+	}
+	got := await(t, "the answers", asked)
+	if got.err != nil || len(got.all) != 3 {
+		t.Fatalf("%d answers (%v)", len(got.all), got.err)
+	}
+	for i, want := range []int{2, 0, 1} {
+		if n := got.all[i].Len(); n != want {
+			t.Errorf("answer %d has %d arguments, want %d", i, n, want)
+		}
+	}
+}
+
+func oneDisconnects(t *testing.T, s *testServer, clients [3]*client) {
+	t.Helper()
+	asked := askAll(deadline(t), s)
+	clients[0].answer("q", `[true]`)
+	clients[1].question("q")
+	clients[2].answer("q", `[true]`)
+	clients[1].close()
+	got := await(t, "the answers", asked)
+	if all, err := socketio.AllAs[bool](got.all, got.err); err != nil || len(all) != 2 || !all[0] || !all[1] {
+		t.Errorf("answers are %v (%v)", all, err)
+	}
+}
+
+func oneIsLate(t *testing.T, s *testServer, clients [3]*client) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(deadline(t))
+	asked := askAll(ctx, s)
+	for i, data := range []string{`[1]`, `[2]`} {
+		clients[i].answer("q", data)
+		clients[i].sync()
+	}
+	id := clients[2].question("q")
+	cancel()
+	got := await(t, "the answers", asked)
+	late, ok := errors.AsType[*socketio.AckTimeoutError](got.err)
+	if !ok || late.Answers != 2 || late.Timeout() || !errors.Is(got.err, context.Canceled) {
+		t.Errorf("the error is %#v", got.err)
+	}
+	if all, err := socketio.AllAs[int](got.all, nil); err != nil || len(all) != 2 || all[0] != 1 || all[1] != 2 {
+		t.Errorf("the answers are %v (%v)", all, err)
+	}
+	clients[2].run("> 3"+id+"[3]", "sync")
+}
+
+func nobodyIsAsked(t *testing.T, s *testServer, clients [3]*client) {
+	t.Helper()
+	got := await(t, "the answers", askAll(context.Background(), s.To("nowhere")))
+	if got.err != nil || len(got.all) != 0 {
+		t.Errorf("%d answers (%v)", len(got.all), got.err)
+	}
+	clients[0].sync()
 }
 
 // Without a timeout the reference gives up after a millisecond. Here the default timeout applies.

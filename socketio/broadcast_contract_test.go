@@ -68,6 +68,9 @@ func TestBroadcastTargets(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			eachTransport(t, func(t *testing.T, transport string) {
 				c := newCrowd(t, transport)
+				for _, socket := range c.sockets { // or what is volatile is dropped
+					eventually(t, "the client takes messages", socket.Conn().Writable)
+				}
 				if err := tt.to(c).Emit("x", 1, []byte("b")); err != nil {
 					t.Fatal(err)
 				}
@@ -185,7 +188,7 @@ func TestManySockets(t *testing.T) {
 	check("what is left", c.s.Local(), "c")
 }
 
-// What is told about a socket, and what can be done with it from afar.
+// What is told about a socket.
 func TestRemoteSocket(t *testing.T) {
 	type profile struct {
 		Name string `json:"name"`
@@ -218,7 +221,17 @@ func TestRemoteSocket(t *testing.T) {
 	if err != nil || h.Address != "127.0.0.1" || h.Query.Get("EIO") != "4" {
 		t.Errorf("handshake is %+v (%v)", h, err)
 	}
+}
 
+// What can be done with a socket from afar.
+func TestRemoteSocketMethods(t *testing.T) {
+	c := newCrowd(t, "websocket")
+	ctx := deadline(t)
+	found, err := c.s.To(c.sockets["b"].ID()).FetchSockets(ctx)
+	if err != nil || len(found) != 1 {
+		t.Fatalf("found %d sockets (%v)", len(found), err)
+	}
+	b := found[0]
 	if err := b.Emit("hi", 1); err != nil {
 		t.Fatal(err)
 	}

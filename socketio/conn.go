@@ -42,7 +42,7 @@ func (c *conn) OnMessage(_ *engine.Session, m engine.Message) {
 	}
 	complete, err := c.server.opts.Parser.Decode(&c.state, m.Data, m.Binary, p)
 	if err == nil && complete {
-		err = c.onPacket(p)
+		err = c.onPacket(p, m)
 	}
 	*p = adapter.Packet{}
 	c.server.packets.Put(p)
@@ -68,7 +68,7 @@ func (c *conn) reject(err error) {
 	c.session.Close(engine.ForcedClose)
 }
 
-func (c *conn) onPacket(p *adapter.Packet) error {
+func (c *conn) onPacket(p *adapter.Packet, m engine.Message) error {
 	switch p.Type {
 	case adapter.Connect:
 		return c.onConnect(p)
@@ -84,7 +84,7 @@ func (c *conn) onPacket(p *adapter.Packet) error {
 		if c.server.draining.Load() {
 			return nil
 		}
-		return s.receive(p)
+		return s.receive(p, m)
 	case adapter.Ack:
 		s.receiveAck(p)
 	case adapter.Disconnect:

@@ -162,7 +162,7 @@ func TestNothingIsLeftBehind(t *testing.T) {
 				inParallel(t, workers, n, func(int) error { return s.visit(transport, leave) })
 				settle(t, s)
 				eventually(t, "goroutines and files are back", func() bool {
-					return runtime.NumGoroutine() <= goroutines+16*runtime.GOMAXPROCS(0) && openFiles(t) <= files+4
+					return runtime.NumGoroutine() <= goroutines+64*runtime.GOMAXPROCS(0) && openFiles(t) <= files+4
 				})
 				if want := int64(n + 4*workers); connects.Load() != want || disconnects.Load() != want {
 					t.Errorf("%d connected and %d disconnected, want %d", connects.Load(), disconnects.Load(), want)

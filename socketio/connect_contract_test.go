@@ -161,8 +161,10 @@ func TestGuardRefusals(t *testing.T) {
 		want string
 	}{
 		{"message", &socketio.Error{Message: "x"}, `{"message":"x"}`},
-		{"message and data", &socketio.Error{Message: "not authorized", Data: detail{"retry later"}},
-			`{"message":"not authorized","data":{"content":"retry later"}}`},
+		{
+			"message and data", &socketio.Error{Message: "not authorized", Data: detail{"retry later"}},
+			`{"message":"not authorized","data":{"content":"retry later"}}`,
+		},
 		{"empty message", &socketio.Error{}, `{"message":""}`},
 		{"wrapped", errors.Join(errors.New("details of ours"), &socketio.Error{Message: "x", Data: 1}), `{"message":"x","data":1}`},
 		{"other errors are not told", errors.New("password of the database"), `{"message":"internal error"}`},

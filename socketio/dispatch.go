@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/tandem-go/tandem/adapter"
+	"github.com/tandem-go/tandem/socketio/engine"
 	"github.com/tandem-go/tandem/socketio/parser"
 )
 
@@ -25,6 +26,28 @@ func (s *Socket) start() {
 	s.running = true
 	s.mu.Unlock()
 	s.submit()
+}
+
+// submitAfter is submit for the reader, which may run the tasks itself once it has
+// read what there is.
+func (s *Socket) submitAfter(m engine.Message) {
+	pool := s.nsp.server.pool
+	if pool.Begin() {
+		if m.Go((*readerTasks)(s)) {
+			return
+		}
+		pool.End()
+	}
+	s.submit()
+}
+
+// readerTasks is a Socket whose tasks are run by the reader of its connection.
+type readerTasks Socket
+
+// Run runs the tasks, which the pool has been told of.
+func (t *readerTasks) Run() {
+	defer t.nsp.server.pool.End()
+	(*socketTasks)(t).Run()
 }
 
 func (s *Socket) submit() {
@@ -113,14 +136,14 @@ func (s *Socket) endEvents(r Reason) {
 
 // receive queues an event. It is called by the connection's reader, and blocks it
 // while the queue is full.
-func (s *Socket) receive(p *adapter.Packet) error {
+func (s *Socket) receive(p *adapter.Packet, m engine.Message) error {
 	e, err := s.newEvent(p)
 	if err != nil {
 		return err
 	}
 	s.mu.Lock()
 	for s.full(e) && s.state == stateConnected {
-		if !s.awaitSpace() {
+		if !s.awaitSpace(m) {
 			s.mu.Unlock()
 			return errStuck
 		}
@@ -141,7 +164,7 @@ func (s *Socket) receive(p *adapter.Packet) error {
 	s.running = true
 	s.mu.Unlock()
 	if idle {
-		s.submit()
+		s.submitAfter(m)
 	}
 	return nil
 }
@@ -162,13 +185,14 @@ var (
 // silent client would be given up, so that a connection whose client has gone is
 // not held for ever by a handler that waits for just that. s.mu is held, and
 // released meanwhile.
-func (s *Socket) awaitSpace() bool {
+func (s *Socket) awaitSpace(m engine.Message) bool {
 	if s.space == nil {
 		s.space = make(chan struct{})
 	}
 	space := s.space
 	s.mu.Unlock()
 	defer s.mu.Lock()
+	m.Yield()
 	patience := time.NewTimer(s.nsp.server.patience)
 	defer patience.Stop()
 	select {

@@ -75,13 +75,28 @@ func (s *Socket) emit(o engine.SendOption, event string, args []any) error {
 // send sends an event of this server's to the client.
 func (s *Socket) send(p *adapter.Packet, o engine.SendOption, event string) error {
 	s.nsp.observeOutgoing(event, p)
-	if s.ended() {
-		return ErrDisconnected
+	more, err := s.sendable()
+	if err != nil {
+		return err
 	}
 	for _, ob := range s.nsp.server.observe.emit {
 		ob.ObserveEmit(s.nsp, event, len(p.Data), 1)
 	}
-	return s.conn.send(p, o)
+	return s.conn.send(p, o|more)
+}
+
+// sendable reports whether the socket is connected, and how to send to it: while
+// more events wait for its handlers, more is likely to be sent after this.
+func (s *Socket) sendable() (engine.SendOption, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.state == stateClosed:
+		return 0, ErrDisconnected
+	case s.head != nil:
+		return engine.Coalesce, nil
+	}
+	return 0, nil
 }
 
 func (s *Socket) emitWithAck(ctx context.Context, o engine.SendOption, event string, args []any) (Args, error) {
@@ -165,8 +180,9 @@ func (s *Socket) sendAck(id uint64, args []any) error {
 	if err := d.ack(s.nsp, id, args); err != nil {
 		return err
 	}
-	if s.ended() {
-		return ErrDisconnected
+	more, err := s.sendable()
+	if err != nil {
+		return err
 	}
-	return s.conn.send(&d.packet, 0)
+	return s.conn.send(&d.packet, more)
 }

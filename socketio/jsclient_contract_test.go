@@ -82,7 +82,6 @@ func (j *jsTest) socket(namespace string) *socketio.Socket {
 // A jsCase is a test that runs with the real client on each of its transports.
 type jsCase struct {
 	name string
-	opts *socketio.Options
 	run  func(t *testing.T, j *jsTest)
 }
 
@@ -96,7 +95,7 @@ func runJS(t *testing.T, cases []jsCase) {
 	} {
 		for _, c := range cases {
 			t.Run(c.name+"/"+name, func(t *testing.T) {
-				s := serve(t, c.opts).echo()
+				s := serve(t, nil).echo()
 				j := &jsTest{testServer: s, t: t, node: node, env: jsEnv{ID: last.Add(1), URL: s.url, Transports: transports}}
 				defer func() {
 					_ = node.Try(nil, jsPrelude+`for (const s of my.sockets) s.io.engine?.close(), s.disconnect();`, j.env)
@@ -124,184 +123,214 @@ func canonical(t *testing.T, raw []byte) string {
 // Connecting: ids, auth, query, namespaces, refusals.
 func TestJSConnect(t *testing.T) {
 	runJS(t, []jsCase{
-		{"auth, query and headers", nil, func(t *testing.T, j *jsTest) {
-			got := make(chan *socketio.Socket, 1)
-			j.OnConnect(func(_ context.Context, s *socketio.Socket) error {
-				got <- s
-				return nil
-			})
-			var id string
-			j.eval(&id, `
-				const s = await dial("/", {auth: {token: "t", list: [1, {a: null}]}, query: {room: "r 1"}, extraHeaders: {"X-Test": "yes"}});
-				return s.id`)
-			s := await(t, "the socket", got)
-			var auth struct {
-				Token string
-				List  []any
-			}
-			if err := s.Auth(&auth); err != nil || auth.Token != "t" || len(auth.List) != 2 {
-				t.Errorf("auth is %+v (%v)", auth, err)
-			}
-			h := s.Handshake()
-			if s.ID() != id || h.Query.Get("room") != "r 1" || h.Header.Get("X-Test") != "yes" {
-				t.Errorf("id %s and %s, query %v, headers %v", s.ID(), id, h.Query, h.Header)
-			}
-		}},
-		{"auth as a function", nil, func(t *testing.T, j *jsTest) {
-			j.Use(func(_ context.Context, s *socketio.Socket) error {
-				var auth struct{ N int }
-				if err := s.Auth(&auth); err != nil {
-					return err
-				}
-				if auth.N != 7 {
-					return &socketio.Error{Message: "wrong"}
-				}
-				return nil
-			})
-			j.eval(nil, `await dial("/", {auth: (cb) => setTimeout(() => cb({n: 7}), 5)})`)
-		}},
-		{"several namespaces over one connection", nil, func(t *testing.T, j *jsTest) {
-			j.Of("/a").OnConnect(func(_ context.Context, s *socketio.Socket) error { return s.Emit("hi", "a") })
-			j.Of("/b/c").OnConnect(func(_ context.Context, s *socketio.Socket) error { return s.Emit("hi", "b") })
-			var got []any
-			j.eval(&got, `
-				const s = await dial();
-				const a = s.io.socket("/a"), b = s.io.socket("/b/c", {auth: {x: 1}});
-				const hi = Promise.all([once(a, "hi"), once(b, "hi")]);
-				return [...await hi, a.id !== b.id && a.id !== s.id, await s.emitWithAck("echo", 1)]`)
-			if raw, _ := json.Marshal(got); string(raw) != `[["a"],["b"],true,1]` {
-				t.Errorf("the client got %s", raw)
-			}
-			if st := j.Stats(); st.Connections != 1 || st.Sockets != 3 {
-				t.Errorf("stats are %+v", st)
-			}
-		}},
-		{"unknown namespace", nil, func(t *testing.T, j *jsTest) {
-			var got []any
-			j.eval(&got, `
-				const s = await dial();
-				const err = await once(s.io.socket("/nope"), "connect_error");
-				return [err[0].message, err[0].data ?? null, s.connected, await s.emitWithAck("echo", 2)]`)
-			if raw, _ := json.Marshal(got); string(raw) != `["Invalid namespace",null,true,2]` {
-				t.Errorf("the client got %s", raw)
-			}
-		}},
-		{"refused by a guard, then let in", nil, func(t *testing.T, j *jsTest) {
-			j.Use(func(_ context.Context, s *socketio.Socket) error {
-				var auth struct{ Token string }
-				if err := s.Auth(&auth); err != nil || auth.Token != "right" {
-					return &socketio.Error{Message: "not authorized", Data: map[string]any{"content": "retry later", "code": 7}}
-				}
-				return nil
-			})
-			var got []any
-			j.eval(&got, `
-				const s = open("/", {auth: {token: "wrong"}});
-				const [err] = await once(s, "connect_error");
-				const before = [err.message, err.data, err instanceof Error, s.connected, s.active];
-				s.auth = {token: "right"};
-				s.connect();
-				await settled(s);
-				return [...before, s.connected]`)
-			if raw, _ := json.Marshal(got); string(raw) != `["not authorized",{"code":7,"content":"retry later"},true,false,false,true]` {
-				t.Errorf("the client got %s", raw)
-			}
-		}},
-		{"a guard's other errors", nil, func(t *testing.T, j *jsTest) {
-			j.Use(func(context.Context, *socketio.Socket) error { panic("secret") })
-			var got string
-			j.eval(&got, `return (await once(open(), "connect_error"))[0].message`)
-			if got != "internal error" {
-				t.Errorf("the client was told %q", got)
-			}
-		}},
-		{"what a guard emits", nil, func(t *testing.T, j *jsTest) {
-			j.Use(func(_ context.Context, s *socketio.Socket) error { return s.Emit("early", []byte("x")) })
-			var got []any
-			j.eval(&got, `
-				const s = open(), seen = [];
-				s.on("connect", () => seen.push("connect"));
-				s.on("early", (b) => seen.push(s.connected, b.toString()));
-				await settled(s);
-				await s.emitWithAck("echo");
-				return seen.sort()`)
-			if raw, _ := json.Marshal(got); string(raw) != `["connect",true,"x"]` {
-				t.Errorf("the client saw %s", raw)
-			}
-		}},
-		{"broadcasts meanwhile", nil, func(t *testing.T, j *jsTest) {
-			stop, stopped := make(chan struct{}), make(chan struct{})
-			go func() {
-				defer close(stopped)
-				for i := 0; ; i++ {
-					select {
-					case <-stop:
-						return
-					default:
-						_ = j.Emit("n", i)
-						time.Sleep(100 * time.Microsecond)
-					}
-				}
-			}()
-			var gaps int
-			j.eval(&gaps, `
-				const gaps = await Promise.all(Array.from({length: 20}, async () => {
-					const s = open(), seen = [];
-					s.on("n", (n) => seen.push(n));
-					await settled(s);
-					await until(() => seen.length > 20);
-					return seen.filter((n, i) => n !== seen[0] + i).length;
-				}));
-				return gaps.reduce((a, b) => a + b)`)
-			close(stop)
-			<-stopped
-			if gaps > 0 {
-				t.Errorf("%d events were missed or came twice", gaps)
-			}
-		}},
-		{"what is emitted before connecting arrives afterwards", nil, func(t *testing.T, j *jsTest) {
-			var got []int
-			socketio.On(j, "n", func(_ context.Context, _ *socketio.Socket, n int) error {
-				got = append(got, n)
-				return nil
-			})
-			socketio.OnWithAck(j, "all", func(context.Context, *socketio.Socket, socketio.None) ([]int, error) { return got, nil })
-			var told []int
-			j.eval(&told, `
-				const s = open();
-				for (let i = 0; i < 50; i++) s.emit("n", i);
-				return s.emitWithAck("all")`)
-			if len(told) != 50 || told[0] != 0 || told[49] != 49 {
-				t.Errorf("the server got %v", told)
-			}
-		}},
+		{"auth, query and headers", jsAuth},
+		{"auth as a function", jsAuthFunction},
+		{"several namespaces over one connection", jsNamespaces},
+		{"unknown namespace", jsUnknownNamespace},
+		{"refused by a guard, then let in", jsRefused},
+		{"a guard's other errors", jsGuardPanics},
+		{"what a guard emits", jsGuardEmits},
+		{"broadcasts meanwhile", jsBroadcastsMeanwhile},
+		{"what is emitted before connecting arrives afterwards", jsEmitsBeforeConnecting},
 	})
+}
+
+func jsAuth(t *testing.T, j *jsTest) {
+	t.Helper()
+	got := make(chan *socketio.Socket, 1)
+	j.OnConnect(func(_ context.Context, s *socketio.Socket) error {
+		got <- s
+		return nil
+	})
+	var id string
+	j.eval(&id, `
+		const s = await dial("/", {auth: {token: "t", list: [1, {a: null}]}, query: {room: "r 1"}, extraHeaders: {"X-Test": "yes"}});
+		return s.id`)
+	s := await(t, "the socket", got)
+	var auth struct {
+		Token string
+		List  []any
+	}
+	if err := s.Auth(&auth); err != nil || auth.Token != "t" || len(auth.List) != 2 {
+		t.Errorf("auth is %+v (%v)", auth, err)
+	}
+	h := s.Handshake()
+	if s.ID() != id || h.Query.Get("room") != "r 1" || h.Header.Get("X-Test") != "yes" {
+		t.Errorf("id %s and %s, query %v, headers %v", s.ID(), id, h.Query, h.Header)
+	}
+}
+
+func jsAuthFunction(t *testing.T, j *jsTest) {
+	t.Helper()
+	j.Use(func(_ context.Context, s *socketio.Socket) error {
+		var auth struct{ N int }
+		if err := s.Auth(&auth); err != nil {
+			return err
+		}
+		if auth.N != 7 {
+			return &socketio.Error{Message: "wrong"}
+		}
+		return nil
+	})
+	j.eval(nil, `await dial("/", {auth: (cb) => setTimeout(() => cb({n: 7}), 5)})`)
+}
+
+func jsNamespaces(t *testing.T, j *jsTest) {
+	t.Helper()
+	j.Of("/a").OnConnect(func(_ context.Context, s *socketio.Socket) error { return s.Emit("hi", "a") })
+	j.Of("/b/c").OnConnect(func(_ context.Context, s *socketio.Socket) error { return s.Emit("hi", "b") })
+	var got []any
+	j.eval(&got, `
+		const s = await dial();
+		const a = s.io.socket("/a"), b = s.io.socket("/b/c", {auth: {x: 1}});
+		const hi = Promise.all([once(a, "hi"), once(b, "hi")]);
+		return [...await hi, a.id !== b.id && a.id !== s.id, await s.emitWithAck("echo", 1)]`)
+	if raw, _ := json.Marshal(got); string(raw) != `[["a"],["b"],true,1]` {
+		t.Errorf("the client got %s", raw)
+	}
+	if st := j.Stats(); st.Connections != 1 || st.Sockets != 3 {
+		t.Errorf("stats are %+v", st)
+	}
+}
+
+func jsUnknownNamespace(t *testing.T, j *jsTest) {
+	t.Helper()
+	var got []any
+	j.eval(&got, `
+		const s = await dial();
+		const err = await once(s.io.socket("/nope"), "connect_error");
+		return [err[0].message, err[0].data ?? null, s.connected, await s.emitWithAck("echo", 2)]`)
+	if raw, _ := json.Marshal(got); string(raw) != `["Invalid namespace",null,true,2]` {
+		t.Errorf("the client got %s", raw)
+	}
+}
+
+func jsRefused(t *testing.T, j *jsTest) {
+	t.Helper()
+	j.Use(func(_ context.Context, s *socketio.Socket) error {
+		var auth struct{ Token string }
+		if err := s.Auth(&auth); err != nil || auth.Token != "right" {
+			return &socketio.Error{Message: "not authorized", Data: map[string]any{"content": "retry later", "code": 7}}
+		}
+		return nil
+	})
+	var got []any
+	j.eval(&got, `
+		const s = open("/", {auth: {token: "wrong"}});
+		const [err] = await once(s, "connect_error");
+		const before = [err.message, err.data, err instanceof Error, s.connected, s.active];
+		s.auth = {token: "right"};
+		s.connect();
+		await settled(s);
+		return [...before, s.connected]`)
+	if raw, _ := json.Marshal(got); string(raw) != `["not authorized",{"code":7,"content":"retry later"},true,false,false,true]` {
+		t.Errorf("the client got %s", raw)
+	}
+}
+
+func jsGuardPanics(t *testing.T, j *jsTest) {
+	t.Helper()
+	j.Use(func(context.Context, *socketio.Socket) error { panic("secret") })
+	var got string
+	j.eval(&got, `return (await once(open(), "connect_error"))[0].message`)
+	if got != "internal error" {
+		t.Errorf("the client was told %q", got)
+	}
+}
+
+func jsGuardEmits(t *testing.T, j *jsTest) {
+	t.Helper()
+	j.Use(func(_ context.Context, s *socketio.Socket) error { return s.Emit("early", []byte("x")) })
+	var got []any
+	j.eval(&got, `
+		const s = open(), seen = [];
+		s.on("connect", () => seen.push("connect"));
+		s.on("early", (b) => seen.push(s.connected, b.toString()));
+		await settled(s);
+		await s.emitWithAck("echo");
+		return seen.sort()`)
+	if raw, _ := json.Marshal(got); string(raw) != `["connect",true,"x"]` {
+		t.Errorf("the client saw %s", raw)
+	}
+}
+
+func jsBroadcastsMeanwhile(t *testing.T, j *jsTest) {
+	t.Helper()
+	stop, stopped := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(stopped)
+		for i := 0; ; i++ {
+			select {
+			case <-stop:
+				return
+			default:
+				_ = j.Emit("n", i)
+				time.Sleep(100 * time.Microsecond)
+			}
+		}
+	}()
+	var gaps int
+	j.eval(&gaps, `
+		const gaps = await Promise.all(Array.from({length: 20}, async () => {
+			const s = open(), seen = [];
+			s.on("n", (n) => seen.push(n));
+			await settled(s);
+			await until(() => seen.length > 20);
+			return seen.filter((n, i) => n !== seen[0] + i).length;
+		}));
+		return gaps.reduce((a, b) => a + b)`)
+	close(stop)
+	<-stopped
+	if gaps > 0 {
+		t.Errorf("%d events were missed or came twice", gaps)
+	}
+}
+
+func jsEmitsBeforeConnecting(t *testing.T, j *jsTest) {
+	t.Helper()
+	var got []int
+	socketio.On(j, "n", func(_ context.Context, _ *socketio.Socket, n int) error {
+		got = append(got, n)
+		return nil
+	})
+	socketio.OnWithAck(j, "all", func(context.Context, *socketio.Socket, socketio.None) ([]int, error) { return got, nil })
+	var told []int
+	j.eval(&told, `
+		const s = open();
+		for (let i = 0; i < 50; i++) s.emit("n", i);
+		return s.emitWithAck("all")`)
+	if len(told) != 50 || told[0] != 0 || told[49] != 49 {
+		t.Errorf("the server got %v", told)
+	}
 }
 
 // The handshake has the same shape as that of the reference for the same client.
 func TestJSHandshake(t *testing.T) {
-	runJS(t, []jsCase{{"handshake", nil, func(t *testing.T, j *jsTest) {
-		got := make(chan []byte, 1)
-		j.OnConnect(func(_ context.Context, s *socketio.Socket) error {
-			raw, err := json.Marshal(s.Handshake())
-			got <- raw
-			return err
-		})
-		var reference json.RawMessage
-		j.eval(&reference, `
-			const opts = {auth: {a: [1]}, query: {q: "x y", n: 1}, extraHeaders: {origin: "http://example.com", "x-one": "1", cookie: "a=b; c=d"}};
-			await dial("/", opts);
-			const server = await startServer();
-			const theirs = new Promise((resolve) => server.io.on("connection", (s) => resolve(s.handshake)));
-			const s = io(server.url, {transports, reconnection: false, forceNew: true, ...opts});
-			const h = await theirs;
-			s.disconnect();
-			await server.close();
-			return h`)
-		if ours, want := handshakeShape(t, await(t, "the handshake", got)), handshakeShape(t, reference); ours != want {
-			t.Errorf("the handshake is\n%s\nthe reference has\n%s", ours, want)
-		}
-	}}})
+	runJS(t, []jsCase{{"handshake", jsHandshake}})
+}
+
+func jsHandshake(t *testing.T, j *jsTest) {
+	t.Helper()
+	got := make(chan []byte, 1)
+	j.OnConnect(func(_ context.Context, s *socketio.Socket) error {
+		raw, err := json.Marshal(s.Handshake())
+		got <- raw
+		return err
+	})
+	var reference json.RawMessage
+	j.eval(&reference, `
+		const opts = {auth: {a: [1]}, query: {q: "x y", n: 1}, extraHeaders: {origin: "http://example.com", "x-one": "1", cookie: "a=b; c=d"}};
+		await dial("/", opts);
+		const server = await startServer();
+		const theirs = new Promise((resolve) => server.io.on("connection", (s) => resolve(s.handshake)));
+		const s = io(server.url, {transports, reconnection: false, forceNew: true, ...opts});
+		const h = await theirs;
+		s.disconnect();
+		await server.close();
+		return h`)
+	if ours, want := handshakeShape(t, await(t, "the handshake", got)), handshakeShape(t, reference); ours != want {
+		t.Errorf("the handshake is\n%s\nthe reference has\n%s", ours, want)
+	}
 }
 
 // handshakeShape returns the JSON of a handshake without what differs each time.

@@ -10,7 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/tandem-go/tandem/examples/peers"
 	"github.com/tandem-go/tandem/socketio"
 )
 
@@ -38,363 +37,316 @@ type swapped = socketio.Args2[any, any]
 // Values in both directions.
 func TestJSValues(t *testing.T) {
 	runJS(t, []jsCase{
-		{"everything that JSON has", nil, func(t *testing.T, j *jsTest) {
-			const values = `[0, 1, -1.5, 1e21, 1e-7, 9007199254740991, "", "ü€😀\u0000\u001e\u2028\"\\/", true, false, null,
-				[], {}, [[[]]], {"a": {"b": [1, {"c": null}]}, "": 1, "__proto__x": 2}]`
-			var same bool
-			j.eval(&same, `
-				const s = await dial(), values = `+values+`;
-				const back = await new Promise((resolve) => s.emit("echo", ...values, (...a) => resolve(a)));
-				return JSON.stringify(back) === JSON.stringify(values)`)
-			if !same {
-				t.Error("the values came back changed")
-			}
-			var got json.RawMessage
-			wait := j.evalAside(&got, `return await once(my.sockets[0], "values")`)
-			var list []any
-			if err := json.Unmarshal([]byte(strings.Replace(values, `"__proto__x": 2`, `"p": 2`, 1)), &list); err != nil {
-				t.Fatal(err)
-			}
-			eventually(t, "the client listens", func() bool {
-				var n int
-				j.eval(&n, `return my.sockets[0].listeners("values").length`)
-				return n == 1
-			})
-			if err := j.socket("/").Emit("values", list...); err != nil {
-				t.Fatal(err)
-			}
-			wait()
-			want, _ := json.Marshal(list)
-			if canonical(t, got) != canonical(t, want) {
-				t.Errorf("the client got %s, want %s", got, want)
-			}
-		}},
-		{"what JSON does not have", nil, func(t *testing.T, j *jsTest) {
-			got := make(chan []byte, 1)
-			socketio.On(j, "odd", func(_ context.Context, _ *socketio.Socket, a socketio.Args) error {
-				values := make([]json.RawMessage, a.Len())
-				for i := range values {
-					values[i] = a.Raw(i)
-				}
-				raw, err := json.Marshal(values)
-				got <- raw
-				return err
-			})
-			j.eval(nil, `
-				const s = await dial();
-				s.emit("odd", undefined, NaN, Infinity, () => 1, new Date(0), {u: undefined, n: 1}, [undefined], new Map([[1, 2]]))`)
-			const want = `[null,null,null,null,"1970-01-01T00:00:00.000Z",{"n":1},[null],{}]`
-			if raw := string(await(t, "the event", got)); raw != want {
-				t.Errorf("the server got %s", raw)
-			}
-		}},
-		{"binary nested in structs, both ways", nil, func(t *testing.T, j *jsTest) {
-			var got upload
-			chatMessage.Handle(j, func(_ context.Context, s *socketio.Socket, u upload) error {
-				got = u
-				return chatMessage.Emit(s, u)
-			})
-			var back [][]any
-			j.eval(&back, `
-				const s = await dial(), there = once(s, "chat message");
-				s.emit("chat message", {
-					name: "n", body: Buffer.from([0, 255, 30]), parts: [new Uint8Array([1, 2]), new ArrayBuffer(0)],
-					named: {x: new Uint16Array([513])}, any: [{deep: Buffer.from("any")}], inner: {name: "i", body: Buffer.from("inner")},
-				});
-				const [u] = await there;
-				return [[Buffer.isBuffer(u.body), [...u.body]], [u.parts.map((p) => [...p])], [[...u.named.x]], [u.any[0].deep.toString()],
-					[u.inner.name, u.inner.body.toString(), u.inner.parts, u.absent]]`)
-			deep, _ := got.Any.([]any)
-			var any0 map[string]any
-			if len(deep) == 1 {
-				any0, _ = deep[0].(map[string]any)
-			}
-			blob, _ := any0["deep"].([]byte)
-			if got.Name != "n" || !bytes.Equal(got.Body, []byte{0, 255, 30}) || len(got.Parts) != 2 || !bytes.Equal(got.Parts[0], []byte{1, 2}) ||
-				got.Parts[1] == nil || !bytes.Equal(got.Named["x"], []byte{1, 2}) || string(blob) != "any" || string(got.Inner.Body) != "inner" {
-				t.Errorf("the server got %+v", got)
-			}
-			if raw, _ := json.Marshal(back); string(raw) != `[[true,[0,255,30]],[[[1,2],[]]],[[1,2]],["any"],["i","inner",null,null]]` {
-				t.Errorf("the client got %s", raw)
-			}
-		}},
-		{"large binary and text", nil, func(t *testing.T, j *jsTest) {
-			var same bool
-			j.eval(&same, `
-				const s = await dial(), b = require_bytes(300000), text = "ü".repeat(150000);
-				function require_bytes(n) { const b = Buffer.alloc(n); for (let i = 0; i < n; i++) b[i] = i * 7919 >> 3; return b; }
-				const [b2, t2, b3] = await new Promise((resolve) => s.emit("echo", b, text, b, (...a) => resolve(a)));
-				return b.equals(b2) && b.equals(b3) && text === t2`)
-			if !same {
-				t.Error("the values came back changed")
-			}
-		}},
-		{"ten attachments", nil, func(t *testing.T, j *jsTest) {
-			var n int
-			j.eval(&n, `
-				const s = await dial();
-				const back = await s.emitWithAck("echo", Array.from({length: 10}, (_, i) => Buffer.from([i])));
-				return back.filter((b, i) => b.length === 1 && b[0] === i).length`)
-			if n != 10 {
-				t.Errorf("%d attachments came back", n)
-			}
-		}},
-		{"send is an event named message", nil, func(t *testing.T, j *jsTest) {
-			socketio.On(j, "message", func(_ context.Context, s *socketio.Socket, text string) error { return s.Emit("message", text+"!") })
-			var got []string
-			j.eval(&got, `const s = await dial(), there = once(s, "message"); s.send("hello"); return there`)
-			if !slices.Equal(got, []string{"hello!"}) {
-				t.Errorf("the client got %q", got)
-			}
-		}},
+		{"everything that JSON has", jsJSON},
+		{"what JSON does not have", jsNotJSON},
+		{"binary nested in structs, both ways", jsBinary},
+		{"large binary and text", jsLarge},
+		{"ten attachments", jsTenAttachments},
+		{"send is an event named message", jsSend},
 	})
+}
+
+func jsJSON(t *testing.T, j *jsTest) {
+	t.Helper()
+	const values = `[0, 1, -1.5, 1e21, 1e-7, 9007199254740991, "", "ü€😀\u0000\u001e\u2028\"\\/", true, false, null,
+		[], {}, [[[]]], {"a": {"b": [1, {"c": null}]}, "": 1, "__proto__x": 2}]`
+	var same bool
+	j.eval(&same, `
+		const s = await dial(), values = `+values+`;
+		const back = await new Promise((resolve) => s.emit("echo", ...values, (...a) => resolve(a)));
+		return JSON.stringify(back) === JSON.stringify(values)`)
+	if !same {
+		t.Error("the values came back changed")
+	}
+	var got json.RawMessage
+	wait := j.evalAside(&got, `return await once(my.sockets[0], "values")`)
+	var list []any
+	if err := json.Unmarshal([]byte(strings.Replace(values, `"__proto__x": 2`, `"p": 2`, 1)), &list); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the client listens", func() bool {
+		var n int
+		j.eval(&n, `return my.sockets[0].listeners("values").length`)
+		return n == 1
+	})
+	if err := j.socket("/").Emit("values", list...); err != nil {
+		t.Fatal(err)
+	}
+	wait()
+	want, _ := json.Marshal(list)
+	if canonical(t, got) != canonical(t, want) {
+		t.Errorf("the client got %s, want %s", got, want)
+	}
+}
+
+func jsNotJSON(t *testing.T, j *jsTest) {
+	t.Helper()
+	got := make(chan []byte, 1)
+	socketio.On(j, "odd", func(_ context.Context, _ *socketio.Socket, a socketio.Args) error {
+		values := make([]json.RawMessage, a.Len())
+		for i := range values {
+			values[i] = a.Raw(i)
+		}
+		raw, err := json.Marshal(values)
+		got <- raw
+		return err
+	})
+	j.eval(nil, `
+		const s = await dial();
+		s.emit("odd", undefined, NaN, Infinity, () => 1, new Date(0), {u: undefined, n: 1}, [undefined], new Map([[1, 2]]))`)
+	const want = `[null,null,null,null,"1970-01-01T00:00:00.000Z",{"n":1},[null],{}]`
+	if raw := string(await(t, "the event", got)); raw != want {
+		t.Errorf("the server got %s", raw)
+	}
+}
+
+func jsBinary(t *testing.T, j *jsTest) {
+	t.Helper()
+	var got upload
+	chatMessage.Handle(j, func(_ context.Context, s *socketio.Socket, u upload) error {
+		got = u
+		return chatMessage.Emit(s, u)
+	})
+	var back [][]any
+	j.eval(&back, `
+		const s = await dial(), there = once(s, "chat message");
+		s.emit("chat message", {
+			name: "n", body: Buffer.from([0, 255, 30]), parts: [new Uint8Array([1, 2]), new ArrayBuffer(0)],
+			named: {x: new Uint16Array([513])}, any: [{deep: Buffer.from("any")}], inner: {name: "i", body: Buffer.from("inner")},
+		});
+		const [u] = await there;
+		return [[Buffer.isBuffer(u.body), [...u.body]], [u.parts.map((p) => [...p])], [[...u.named.x]], [u.any[0].deep.toString()],
+			[u.inner.name, u.inner.body.toString(), u.inner.parts, u.absent]]`)
+	deep, _ := got.Any.([]any)
+	var any0 map[string]any
+	if len(deep) == 1 {
+		any0, _ = deep[0].(map[string]any)
+	}
+	blob, _ := any0["deep"].([]byte)
+	if got.Name != "n" || !bytes.Equal(got.Body, []byte{0, 255, 30}) || len(got.Parts) != 2 || !bytes.Equal(got.Parts[0], []byte{1, 2}) ||
+		got.Parts[1] == nil || !bytes.Equal(got.Named["x"], []byte{1, 2}) || string(blob) != "any" || string(got.Inner.Body) != "inner" {
+		t.Errorf("the server got %+v", got)
+	}
+	if raw, _ := json.Marshal(back); string(raw) != `[[true,[0,255,30]],[[[1,2],[]]],[[1,2]],["any"],["i","inner",null,null]]` {
+		t.Errorf("the client got %s", raw)
+	}
+}
+
+func jsLarge(t *testing.T, j *jsTest) {
+	t.Helper()
+	var same bool
+	j.eval(&same, `
+		const s = await dial(), b = require_bytes(300000), text = "ü".repeat(150000);
+		function require_bytes(n) { const b = Buffer.alloc(n); for (let i = 0; i < n; i++) b[i] = i * 7919 >> 3; return b; }
+		const [b2, t2, b3] = await new Promise((resolve) => s.emit("echo", b, text, b, (...a) => resolve(a)));
+		return b.equals(b2) && b.equals(b3) && text === t2`)
+	if !same {
+		t.Error("the values came back changed")
+	}
+}
+
+func jsTenAttachments(t *testing.T, j *jsTest) {
+	t.Helper()
+	var n int
+	j.eval(&n, `
+		const s = await dial();
+		const back = await s.emitWithAck("echo", Array.from({length: 10}, (_, i) => Buffer.from([i])));
+		return back.filter((b, i) => b.length === 1 && b[0] === i).length`)
+	if n != 10 {
+		t.Errorf("%d attachments came back", n)
+	}
+}
+
+func jsSend(t *testing.T, j *jsTest) {
+	t.Helper()
+	socketio.On(j, "message", func(_ context.Context, s *socketio.Socket, text string) error { return s.Emit("message", text+"!") })
+	var got []string
+	j.eval(&got, `const s = await dial(), there = once(s, "message"); s.send("hello"); return there`)
+	if !slices.Equal(got, []string{"hello!"}) {
+		t.Errorf("the client got %q", got)
+	}
 }
 
 // Acknowledgements in both directions.
 func TestJSAcks(t *testing.T) {
-	answers := `
-		const s = await dial();
-		s.on("none", (cb) => cb());
-		s.on("one", (x, cb) => cb({x}));
-		s.on("two", (cb) => cb("a", 2));
-		s.on("blob", (b, cb) => cb({b, list: [b, Buffer.from("more")]}));
-		s.on("never", () => {});
-		s.on("twice", (cb) => { cb(1); cb(2); });
-		s.on("later", (cb) => setTimeout(() => cb("late"), 50));
-		s.on("vote", (q, cb) => cb(q === "guilty?"));`
 	runJS(t, []jsCase{
-		{"server asks", nil, func(t *testing.T, j *jsTest) {
-			j.eval(nil, answers)
-			s, ctx := j.socket("/"), deadline(t)
-			if a, err := s.EmitWithAck(ctx, "none"); err != nil || a.Len() != 0 {
-				t.Errorf("none: %v (%v)", a, err)
-			}
-			if v, err := socketio.As[map[string]int](s.EmitWithAck(ctx, "one", 7)); err != nil || v["x"] != 7 {
-				t.Errorf("one: %v (%v)", v, err)
-			}
-			if v, err := socketio.As[socketio.Args2[string, int]](s.EmitWithAck(ctx, "two")); err != nil || v.A != "a" || v.B != 2 {
-				t.Errorf("two: %v (%v)", v, err)
-			}
-			type blobs struct {
-				B    []byte
-				List [][]byte
-			}
-			v, err := socketio.As[blobs](s.EmitWithAck(ctx, "blob", []byte("bin")))
-			if err != nil || string(v.B) != "bin" || len(v.List) != 2 || string(v.List[1]) != "more" {
-				t.Errorf("blob: %v (%v)", v, err)
-			}
-			if v, err := socketio.As[int](s.EmitWithAck(ctx, "twice")); err != nil || v != 1 {
-				t.Errorf("twice: %v (%v)", v, err)
-			}
-			if v, err := socketio.As[string](s.EmitWithAck(ctx, "later")); err != nil || v != "late" {
-				t.Errorf("later: %v (%v)", v, err)
-			}
-			if v, err := vote.Call(ctx, s, "guilty?"); err != nil || !v {
-				t.Errorf("vote: %v (%v)", v, err)
-			}
-			if _, err := socketio.As[int](s.EmitWithAck(ctx, "two")); err == nil {
-				t.Error("a text was decoded as a number")
-			} else if e, ok := errors.AsType[*socketio.ArgError](err); !ok || e.Index != 0 || e.Event != "" {
-				t.Errorf("the error is %#v", err)
-			}
-			short, cancel := context.WithTimeout(ctx, 50*time.Millisecond)
-			defer cancel()
-			if _, err := s.EmitWithAck(short, "never"); !errors.Is(err, context.DeadlineExceeded) {
-				t.Errorf("never: %v", err)
-			}
-		}},
-		{"client asks", nil, func(t *testing.T, j *jsTest) {
-			sum.Handle(j, func(_ context.Context, _ *socketio.Socket, a socketio.Args2[int, int]) (int, error) {
-				return a.A + a.B, nil
-			})
-			nothing.Handle(j, func(context.Context, *socketio.Socket, socketio.None) (socketio.None, error) {
-				return socketio.None{}, nil
-			})
-			swap.Handle(j, func(_ context.Context, _ *socketio.Socket, a swapped) (swapped, error) {
-				return swapped{A: a.B, B: a.A}, nil
-			})
-			socketio.OnWithAck(j, "fail", func(context.Context, *socketio.Socket, socketio.None) (int, error) {
-				return 0, &socketio.Error{Message: "no", Data: []int{1}}
-			})
-			socketio.OnWithAck(j, "bug", func(context.Context, *socketio.Socket, socketio.None) (int, error) { return 0, errors.New("secret") })
-			var got json.RawMessage
-			j.eval(&got, `
-				const s = await dial(), ask = (...a) => new Promise((resolve) => s.emit(...a, (...r) => resolve(r)));
-				return [await ask("sum", 1, 2), await ask("nothing"), await ask("swap", {a: 1}, Buffer.from("x")), await ask("fail"), await ask("bug"),
-					await ask("sum", 1, "x"), await ask("sum", 1), await s.emitWithAck("sum", 3, 4)]`)
-			const want = `[[3],[],[{"$bin":"eA=="},{"a":1}],[{"error":{"message":"no","data":[1]}}],[{"error":{"message":"internal error"}}],
-				[{"error":{"message":"invalid argument 1"}}],[{"error":{"message":"invalid argument 1"}}],7]`
-			if canonical(t, got) != canonical(t, []byte(want)) {
-				t.Errorf("the client got %s", got)
-			}
-		}},
-		{"client gives up", nil, func(t *testing.T, j *jsTest) {
-			j.Handle("never", socketio.HandlerFunc(func(_ context.Context, e *socketio.Event) error {
-				if !e.WantsAck() {
-					t.Error("no acknowledgement is wanted")
-				}
-				return nil
-			}))
-			var got []string
-			j.eval(&got, `
-				const s = await dial();
-				const first = await new Promise((resolve) => s.timeout(50).emit("never", (err) => resolve(err.message)));
-				const second = await s.timeout(50).emitWithAck("never").catch((err) => err.message);
-				return [first, second, await s.timeout(5000).emitWithAck("echo", "fine")]`)
-			if !slices.Equal(got, []string{"operation has timed out", "operation has timed out", "fine"}) {
-				t.Errorf("the client got %q", got)
-			}
-		}},
-		{"client that retries", nil, func(t *testing.T, j *jsTest) {
-			var got []int
-			socketio.On(j, "n", func(_ context.Context, _ *socketio.Socket, n int) error {
-				got = append(got, n)
-				return nil
-			})
-			socketio.OnWithAck(j, "all", func(context.Context, *socketio.Socket, socketio.None) ([]int, error) { return got, nil })
-			var told []int
-			j.eval(&told, `
-				const s = await dial("/", {retries: 3, ackTimeout: 5000});
-				for (let i = 0; i < 20; i++) s.emit("n", i);
-				return new Promise((resolve, reject) => s.emit("all", (err, v) => err ? reject(err) : resolve(v)))`)
-			if len(told) != 20 || !slices.IsSorted(told) {
-				t.Errorf("the server got %v", told)
-			}
-		}},
-		{"asked inside a handler", nil, func(t *testing.T, j *jsTest) {
-			socketio.OnWithAck(j, "relay", func(ctx context.Context, s *socketio.Socket, n int) (int, error) {
-				v, err := socketio.As[map[string]int](s.EmitWithAck(ctx, "one", n))
-				return v["x"] + 1, err
-			})
-			j.eval(nil, answers)
-			var got []int
-			j.eval(&got, `return Promise.all([1, 2, 3].map((n) => my.sockets[0].emitWithAck("relay", n)))`)
-			if !slices.Equal(got, []int{2, 3, 4}) {
-				t.Errorf("the client got %v", got)
-			}
-		}},
-		{"client disconnects before it answers", nil, func(t *testing.T, j *jsTest) {
-			j.eval(nil, `const s = await dial(); s.on("q", () => s.disconnect())`)
-			if _, err := j.socket("/").EmitWithAck(deadline(t), "q"); !errors.Is(err, socketio.ErrDisconnected) {
-				t.Errorf("the wait ends with %v", err)
-			}
-		}},
-		{"broadcast", nil, func(t *testing.T, j *jsTest) {
-			j.eval(nil, answers+answers2)
-			if all, err := vote.CallAll(deadline(t), j, "guilty?"); err != nil || len(all) != 3 || slices.Contains(all, false) {
-				t.Errorf("the votes are %v (%v)", all, err)
-			}
-			ctx, cancel := context.WithTimeout(deadline(t), 300*time.Millisecond)
-			defer cancel()
-			all, err := socketio.AllAs[string](j.EmitWithAck(ctx, "some"))
-			late, ok := errors.AsType[*socketio.AckTimeoutError](err)
-			if !ok || late.Answers != 2 || len(all) != 2 || all[0] != "yes" || all[1] != "yes" {
-				t.Errorf("partial answers are %q (%v)", all, err)
-			}
-		}},
+		{"server asks", jsServerAsks},
+		{"server asks more", jsServerAsksMore},
+		{"client asks", jsClientAsks},
+		{"client gives up", jsClientGivesUp},
+		{"client that retries", jsClientRetries},
+		{"asked inside a handler", jsAskedInHandler},
+		{"client disconnects before it answers", jsLeavesBeforeAnswer},
+		{"broadcast", jsBroadcastAcks},
 	})
 }
 
-const answers2 = `
+func jsServerAsks(t *testing.T, j *jsTest) {
+	t.Helper()
+	j.eval(nil, answers)
+	s, ctx := j.socket("/"), deadline(t)
+	if a, err := s.EmitWithAck(ctx, "none"); err != nil || a.Len() != 0 {
+		t.Errorf("none: %v (%v)", a, err)
+	}
+	if v, err := socketio.As[map[string]int](s.EmitWithAck(ctx, "one", 7)); err != nil || v["x"] != 7 {
+		t.Errorf("one: %v (%v)", v, err)
+	}
+	if v, err := socketio.As[socketio.Args2[string, int]](s.EmitWithAck(ctx, "two")); err != nil || v.A != "a" || v.B != 2 {
+		t.Errorf("two: %v (%v)", v, err)
+	}
+	type blobs struct {
+		B    []byte
+		List [][]byte
+	}
+	v, err := socketio.As[blobs](s.EmitWithAck(ctx, "blob", []byte("bin")))
+	if err != nil || string(v.B) != "bin" || len(v.List) != 2 || string(v.List[1]) != "more" {
+		t.Errorf("blob: %v (%v)", v, err)
+	}
+}
+
+func jsServerAsksMore(t *testing.T, j *jsTest) {
+	t.Helper()
+	j.eval(nil, answers)
+	s, ctx := j.socket("/"), deadline(t)
+	if v, err := socketio.As[int](s.EmitWithAck(ctx, "twice")); err != nil || v != 1 {
+		t.Errorf("twice: %v (%v)", v, err)
+	}
+	if v, err := socketio.As[string](s.EmitWithAck(ctx, "later")); err != nil || v != "late" {
+		t.Errorf("later: %v (%v)", v, err)
+	}
+	if v, err := vote.Call(ctx, s, "guilty?"); err != nil || !v {
+		t.Errorf("vote: %v (%v)", v, err)
+	}
+	if _, err := socketio.As[int](s.EmitWithAck(ctx, "two")); err == nil {
+		t.Error("a text was decoded as a number")
+	} else if e, ok := errors.AsType[*socketio.ArgError](err); !ok || e.Index != 0 || e.Event != "" {
+		t.Errorf("the error is %#v", err)
+	}
+	short, cancel := context.WithTimeout(ctx, 50*time.Millisecond)
+	defer cancel()
+	if _, err := s.EmitWithAck(short, "never"); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("never: %v", err)
+	}
+}
+
+func jsClientAsks(t *testing.T, j *jsTest) {
+	t.Helper()
+	sum.Handle(j, func(_ context.Context, _ *socketio.Socket, a socketio.Args2[int, int]) (int, error) {
+		return a.A + a.B, nil
+	})
+	nothing.Handle(j, func(context.Context, *socketio.Socket, socketio.None) (socketio.None, error) {
+		return socketio.None{}, nil
+	})
+	swap.Handle(j, func(_ context.Context, _ *socketio.Socket, a swapped) (swapped, error) {
+		return swapped{A: a.B, B: a.A}, nil
+	})
+	socketio.OnWithAck(j, "fail", func(context.Context, *socketio.Socket, socketio.None) (int, error) {
+		return 0, &socketio.Error{Message: "no", Data: []int{1}}
+	})
+	socketio.OnWithAck(j, "bug", func(context.Context, *socketio.Socket, socketio.None) (int, error) { return 0, errors.New("secret") })
+	var got json.RawMessage
+	j.eval(&got, `
+		const s = await dial(), ask = (...a) => new Promise((resolve) => s.emit(...a, (...r) => resolve(r)));
+		return [await ask("sum", 1, 2), await ask("nothing"), await ask("swap", {a: 1}, Buffer.from("x")), await ask("fail"), await ask("bug"),
+			await ask("sum", 1, "x"), await ask("sum", 1), await s.emitWithAck("sum", 3, 4)]`)
+	const want = `[[3],[],[{"$bin":"eA=="},{"a":1}],[{"error":{"message":"no","data":[1]}}],[{"error":{"message":"internal error"}}],
+		[{"error":{"message":"invalid argument 1"}}],[{"error":{"message":"invalid argument 1"}}],7]`
+	if canonical(t, got) != canonical(t, []byte(want)) {
+		t.Errorf("the client got %s", got)
+	}
+}
+
+func jsClientGivesUp(t *testing.T, j *jsTest) {
+	t.Helper()
+	j.Handle("never", socketio.HandlerFunc(func(_ context.Context, e *socketio.Event) error {
+		if !e.WantsAck() {
+			t.Error("no acknowledgement is wanted")
+		}
+		return nil
+	}))
+	var got []string
+	j.eval(&got, `
+		const s = await dial();
+		const first = await new Promise((resolve) => s.timeout(50).emit("never", (err) => resolve(err.message)));
+		const second = await s.timeout(50).emitWithAck("never").catch((err) => err.message);
+		return [first, second, await s.timeout(5000).emitWithAck("echo", "fine")]`)
+	if !slices.Equal(got, []string{"operation has timed out", "operation has timed out", "fine"}) {
+		t.Errorf("the client got %q", got)
+	}
+}
+
+func jsClientRetries(t *testing.T, j *jsTest) {
+	t.Helper()
+	var got []int
+	socketio.On(j, "n", func(_ context.Context, _ *socketio.Socket, n int) error {
+		got = append(got, n)
+		return nil
+	})
+	socketio.OnWithAck(j, "all", func(context.Context, *socketio.Socket, socketio.None) ([]int, error) { return got, nil })
+	var told []int
+	j.eval(&told, `
+		const s = await dial("/", {retries: 3, ackTimeout: 5000});
+		for (let i = 0; i < 20; i++) s.emit("n", i);
+		return new Promise((resolve, reject) => s.emit("all", (err, v) => err ? reject(err) : resolve(v)))`)
+	if len(told) != 20 || !slices.IsSorted(told) {
+		t.Errorf("the server got %v", told)
+	}
+}
+
+func jsAskedInHandler(t *testing.T, j *jsTest) {
+	t.Helper()
+	socketio.OnWithAck(j, "relay", func(ctx context.Context, s *socketio.Socket, n int) (int, error) {
+		v, err := socketio.As[map[string]int](s.EmitWithAck(ctx, "one", n))
+		return v["x"] + 1, err
+	})
+	j.eval(nil, answers)
+	var got []int
+	j.eval(&got, `return Promise.all([1, 2, 3].map((n) => my.sockets[0].emitWithAck("relay", n)))`)
+	if !slices.Equal(got, []int{2, 3, 4}) {
+		t.Errorf("the client got %v", got)
+	}
+}
+
+func jsLeavesBeforeAnswer(t *testing.T, j *jsTest) {
+	t.Helper()
+	j.eval(nil, `const s = await dial(); s.on("q", () => s.disconnect())`)
+	if _, err := j.socket("/").EmitWithAck(deadline(t), "q"); !errors.Is(err, socketio.ErrDisconnected) {
+		t.Errorf("the wait ends with %v", err)
+	}
+}
+
+func jsBroadcastAcks(t *testing.T, j *jsTest) {
+	t.Helper()
+	j.eval(nil, answers+moreAnswers)
+	if all, err := vote.CallAll(deadline(t), j, "guilty?"); err != nil || len(all) != 3 || slices.Contains(all, false) {
+		t.Errorf("the votes are %v (%v)", all, err)
+	}
+	ctx, cancel := context.WithTimeout(deadline(t), 300*time.Millisecond)
+	defer cancel()
+	all, err := socketio.AllAs[string](j.EmitWithAck(ctx, "some"))
+	late, ok := errors.AsType[*socketio.AckTimeoutError](err)
+	if !ok || late.Answers != 2 || len(all) != 2 || all[0] != "yes" || all[1] != "yes" {
+		t.Errorf("partial answers are %q (%v)", all, err)
+	}
+}
+
+// answers makes a client that answers the questions of the server.
+const answers = `
+	const s = await dial();
+	s.on("none", (cb) => cb());
+	s.on("one", (x, cb) => cb({x}));
+	s.on("two", (cb) => cb("a", 2));
+	s.on("blob", (b, cb) => cb({b, list: [b, Buffer.from("more")]}));
+	s.on("never", () => {});
+	s.on("twice", (cb) => { cb(1); cb(2); });
+	s.on("later", (cb) => setTimeout(() => cb("late"), 50));
+	s.on("vote", (q, cb) => cb(q === "guilty?"));`
+
+// moreAnswers adds two more.
+const moreAnswers = `
 	const others = [await dial(), await dial()];
 	for (const o of others) {
 		o.on("vote", (q, cb) => cb(true));
 		o.on("some", (cb) => cb("yes"));
 	}
 	s.on("some", (cb) => {});`
-
-// What comes out of catch-all listeners on both sides.
-func TestJSCatchAll(t *testing.T) {
-	runJS(t, []jsCase{{"catch-all", nil, func(t *testing.T, j *jsTest) {
-		var in, out journal
-		j.OnAny(socketio.HandlerFunc(func(_ context.Context, e *socketio.Event) error {
-			in.add(e.Name + " " + itoa(e.Args.Len()))
-			return nil
-		}))
-		j.OnAnyOutgoing(func(event string, a socketio.Args) { out.add(event + " " + itoa(a.Len())) })
-		socketio.On(j, "go", func(_ context.Context, s *socketio.Socket, _ socketio.None) error {
-			return errors.Join(s.Emit("a", 1), j.Emit("b", 1, 2), j.To(s.ID()).Emit("c"))
-		})
-		var got []any
-		j.eval(&got, `
-			const s = await dial(), incoming = [], outgoing = [];
-			s.onAny((...a) => incoming.push(a));
-			s.onAnyOutgoing((...a) => outgoing.push(a.length));
-			s.emit("x", 1, Buffer.from("b"));
-			s.emit("go");
-			await until(() => incoming.length === 3);
-			return [incoming, outgoing]`)
-		if raw, _ := json.Marshal(got); string(raw) != `[[["a",1],["b",1,2],["c"]],[3,1]]` {
-			t.Errorf("the client saw %s", raw)
-		}
-		in.expect(t, "x 2", "go 0")
-		out.expect(t, "a 1", "b 2", "c 0")
-	}}})
-}
-
-// Many messages keep their order, also while the transport is upgraded, and volatile ones reach a client that listens.
-func TestJSOrder(t *testing.T) {
-	const n = 1000
-	runJS(t, []jsCase{
-		{"from the server", nil, func(t *testing.T, j *jsTest) {
-			stop := make(chan struct{})
-			defer close(stop)
-			socketio.On(j, "go", func(_ context.Context, s *socketio.Socket, _ socketio.None) error {
-				for i := range n {
-					if err := s.Emit("n", i, []byte{byte(i)}); err != nil {
-						return err
-					}
-				}
-				return nil
-			})
-			var got int
-			j.eval(&got, `
-				const s = open();
-				s.emit("go");
-				const all = await take(s, "n", `+itoa(n)+`);
-				return all.findIndex(([i, b], at) => i !== at || b[0] !== at % 256)`)
-			if got != -1 {
-				t.Errorf("event %d is out of order", got)
-			}
-		}},
-		{"from the client", nil, func(t *testing.T, j *jsTest) {
-			var got []int
-			socketio.On(j, "n", func(_ context.Context, _ *socketio.Socket, a socketio.Args2[int, []byte]) error {
-				if len(a.B) == 1 && a.B[0] == byte(a.A) {
-					got = append(got, a.A)
-				}
-				return nil
-			})
-			socketio.OnWithAck(j, "all", func(context.Context, *socketio.Socket, socketio.None) (int, error) {
-				if !slices.IsSorted(got) {
-					return -1, nil
-				}
-				return len(got), nil
-			})
-			var told int
-			j.eval(&told, `
-				const s = open();
-				for (let i = 0; i < `+itoa(n)+`; i++) {
-					s.emit("n", i, Buffer.from([i % 256]));
-					if (i % 50 === 0) await sleep(1);
-				}
-				return s.emitWithAck("all")`)
-			if told != n {
-				t.Errorf("%d events came in order, want %d", told, n)
-			}
-		}},
-		{"volatile", nil, func(t *testing.T, j *jsTest) {
-			j.eval(nil, `const s = await dial(); my.got = once(s, "v")`)
-			s := j.socket("/")
-			eventually(t, "the client takes messages", s.Conn().Writable)
-			if err := s.Volatile().Emit("v", peers.Bin("x"), []byte("x")); err != nil {
-				t.Fatal(err)
-			}
-			var text string
-			j.eval(&text, `return (await my.got)[1].toString()`)
-			if text != "x" {
-				t.Errorf("the client got %q", text)
-			}
-		}},
-	})
-}

@@ -2,7 +2,6 @@ package socketio_test
 
 import (
 	"context"
-	"fmt"
 	"maps"
 	"math/rand/v2"
 	"slices"
@@ -182,29 +181,7 @@ func TestRoomsConcurrently(t *testing.T) {
 		rnd := rand.New(rand.NewPCG(uint64(i), 1))
 		wg.Go(func() {
 			for range scaled(1000) {
-				room := fmt.Sprint(rnd.IntN(6))
-				for socket := range s.Sockets() {
-					switch rnd.IntN(8) {
-					case 0, 1:
-						socket.Join(room)
-					case 2:
-						socket.Leave(room)
-					case 3:
-						_ = s.To(room).Volatile().Emit("x")
-					case 4:
-						_ = s.To(room).JoinAll(ctx, fmt.Sprint(rnd.IntN(6)))
-					case 5:
-						_ = s.To(room).LeaveAll(ctx, room)
-					case 6:
-						if rnd.IntN(200) == 0 && s.Len() > 10 {
-							socket.Disconnect(false)
-							socket.Join(room)
-						}
-					}
-					if rnd.IntN(3) == 0 {
-						break
-					}
-				}
+				disturb(ctx, s, rnd)
 			}
 		})
 	}
@@ -233,4 +210,31 @@ func TestRoomsConcurrently(t *testing.T) {
 		t.Errorf("%d sockets are in the room of all, the server has %d", n, s.Len())
 	}
 	eventually(t, "each socket disconnects", func() bool { return disconnects.Load() == connects.Load()-n })
+}
+
+// disturb does something random to some sockets.
+func disturb(ctx context.Context, s *testServer, rnd *rand.Rand) {
+	room, other := itoa(rnd.IntN(6)), itoa(rnd.IntN(6))
+	for socket := range s.Sockets() {
+		switch rnd.IntN(8) {
+		case 0, 1:
+			socket.Join(room)
+		case 2:
+			socket.Leave(room)
+		case 3:
+			_ = s.To(room).Volatile().Emit("x")
+		case 4:
+			_ = s.To(room).JoinAll(ctx, other)
+		case 5:
+			_ = s.To(room).LeaveAll(ctx, room)
+		case 6:
+			if rnd.IntN(200) == 0 && s.Len() > 10 {
+				socket.Disconnect(false)
+				socket.Join(room)
+			}
+		}
+		if rnd.IntN(3) == 0 {
+			return
+		}
+	}
 }

@@ -17,10 +17,8 @@ import (
 // A handler that is stuck holds up its own socket only: nothing that the client sends is lost, other sockets are served, and the heartbeat
 // does not end the connection, though the client's pongs are not read.
 func TestStuckHandler(t *testing.T) {
-	t.Parallel()
 	const interval, timeout = 2 * time.Second, time.Second
 	eachTransport(t, func(t *testing.T, transport string) {
-		t.Parallel()
 		s := serve(t, &socketio.Options{
 			MaxPendingEvents: 16, Engine: engine.Options{PingInterval: interval, PingTimeout: timeout},
 		}).echo()

@@ -19,6 +19,7 @@ import (
 	"github.com/tandem-go/tandem/examples/peers"
 	"github.com/tandem-go/tandem/redisadapter"
 	"github.com/tandem-go/tandem/socketio"
+	"github.com/tandem-go/tandem/socketio/engine"
 )
 
 // goInstance is one of our servers.
@@ -54,12 +55,13 @@ func (b *lockedBuffer) String() string {
 }
 
 // startGo starts a server that does what the reference server of testdata/cluster.js does.
-func startGo(t *testing.T, name, redisAddr string, opts redisadapter.Options) *goInstance {
+func startGo(t *testing.T, name, redisAddr string, opts clusterOptions) *goInstance {
 	t.Helper()
 	rdb := redis.NewClient(&redis.Options{Addr: redisAddr})
 	g := &goInstance{is: name}
 	g.io = socketio.NewServer(&socketio.Options{
-		Adapter: redisadapter.New(rdb, &opts),
+		Adapter: redisadapter.New(rdb, &opts.ours),
+		Engine:  engine.Options{PingInterval: opts.heartbeat, PingTimeout: 4 * opts.heartbeat},
 		Logger:  slog.New(slog.NewTextHandler(&g.log, nil)),
 	})
 	for _, nsp := range []string{"/", "/custom"} {

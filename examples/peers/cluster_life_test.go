@@ -104,9 +104,10 @@ func (d *door) keep(backend string, conns ...net.Conn) bool {
 	return backend == d.backend
 }
 
-// TestClusterMigration moves clients from one server to the next, as a load balancer does.
+// TestClusterMigration moves clients from one server to the next, as a load balancer does. Any server may have to wait for its heartbeat
+// to notice that a polling client has gone: one that was cut off between two polls.
 func TestClusterMigration(t *testing.T) {
-	c := startCluster(t, startBase(t), "socket.io", clusterOptions{})
+	c := startCluster(t, startBase(t), "socket.io", clusterOptions{heartbeat: 2 * time.Second})
 	d := startDoor(t, c.reference.url)
 	movers := []string{"m.p", "m.w"}
 	c.eval(t, nil, `await c.mover("m.p", args[0], { transports: ["polling"] }); await c.mover("m.w", args[0], { transports: ["websocket"] })`, d.url)

@@ -63,10 +63,11 @@ func startBase(t *testing.T) base {
 	return b
 }
 
-// clusterOptions are those of the adapters, besides the key.
+// clusterOptions are those of the adapters, besides the key, and of the heartbeat.
 type clusterOptions struct {
 	reference map[string]any
 	ours      redisadapter.Options
+	heartbeat time.Duration // between two pings, and a fourth of how long the answer may take; 0 for the defaults
 }
 
 // startCluster starts the servers and their clients. The key keeps apart the clusters on one Redis server.
@@ -80,8 +81,8 @@ func startCluster(t *testing.T, base base, key string, opts clusterOptions) *clu
 	}
 	base.node.Eval(t, &c.reference.url, `return ctx.startCluster(...args)`, key, base.redis.URL, opts.reference)
 	opts.ours.Key = key
-	c.a = startGo(t, "a", base.redis.Addr, opts.ours)
-	c.b = startGo(t, "b", base.redis.Addr, opts.ours)
+	c.a = startGo(t, "a", base.redis.Addr, opts)
+	c.b = startGo(t, "b", base.redis.Addr, opts)
 	t.Cleanup(func() {
 		// The clients leave before the servers do.
 		if err := base.node.Try(nil, c.js(`c.drop([...c.clients.keys()]); await c.server.close()`), key); err != nil {

@@ -71,6 +71,7 @@ const (
 	anyOrder     = "each event is handled on a goroutine of its own, so that they overtake each other"
 	allArguments = "every argument of an answer counts as an answer, so that none and two of them mislead it"
 	lostWords    = "the connection is closed before what is queued has been written, DISCONNECT packets among it"
+	goesTwice    = "a client that leaves and closes its connection may be reported twice"
 	largeBodies  = "over polling, large bodies are not answered"
 )
 
@@ -89,6 +90,9 @@ var deviations = map[string]deviation{
 	"events in order":                   {anyOrder, true},
 	"acknowledgements in order":         {anyOrder, true},
 	"broadcasts":                        {anyOrder, true},
+	"sockets together":                  {anyOrder, true},
+	"disconnect by the client":          {goesTwice, true},
+	"client of version 3":               {goesTwice, true},
 	"echo large binary":                 {largeBodies, true},
 	"acknowledge large binary":          {largeBodies, true},
 	"question large binary":             {largeBodies, true},
@@ -118,7 +122,7 @@ func checkPeer(t *testing.T, n *peers.NodeProcess, url, transport string, got, w
 // the chance by which the peer does other things wrong.
 func tryAgain(t *testing.T, n *peers.NodeProcess, url, transport string, want transcript) {
 	var got transcript
-	for range 3 {
+	for range 5 {
 		again, err := replay(n, url, transport, patience/2, []string{want.Name})
 		if err != nil || len(again) != 1 {
 			t.Fatal(err)

@@ -29,6 +29,7 @@ type wsConn struct {
 	code    ws.StatusCode // of the close frame
 	lingers bool          // it is read on after the close frame
 	parked  parked
+	task    Task // to be run by the reader, see Message.Go
 }
 
 // rawConn returns what is needed to use a connection without blocking; nil if
@@ -138,15 +139,19 @@ func (c *wsConn) Message(binary bool, data []byte) error {
 		return c.try.onMessage(binary, data)
 	}
 	s := c.session
+	var reader *wsConn
+	if c.parked.token != 0 {
+		reader = c
+	}
 	if binary {
-		s.receive(packet.Packet{Type: packet.Message, Binary: true, Data: data})
+		s.receive(packet.Packet{Type: packet.Message, Binary: true, Data: data}, reader)
 	} else {
 		p, err := packet.Decode(data)
 		if err != nil {
 			s.end(ending{reason: ParseError, err: err})
 			return errEnded
 		}
-		s.receive(p)
+		s.receive(p, reader)
 	}
 	if s.State() == StateClosed {
 		return errEnded

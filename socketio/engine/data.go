@@ -132,7 +132,7 @@ func (s *Session) deliverPayload(body []byte) bool {
 			s.end(ending{reason: ParseError, err: err})
 			return false
 		}
-		s.receive(p)
+		s.receive(p, nil)
 		switch p.Type {
 		case packet.Close:
 			return true

@@ -169,10 +169,10 @@ type peer struct {
 }
 
 func (p *peer) OnMessage(_ *engine.Session, m engine.Message) {
+	p.messages.put(message{string(m.Data), m.Binary})
 	if p.server.onMessage != nil {
 		p.server.onMessage(p, m)
 	}
-	p.messages.put(message{string(m.Data), m.Binary})
 }
 
 func (p *peer) OnClose(_ *engine.Session, r engine.Reason, err error) {

@@ -15,6 +15,34 @@ type Message struct {
 	// Binary tells a binary message from a text message. A text message is
 	// valid UTF-8.
 	Binary bool
+
+	reader *wsConn // reads it, and can be parked; nil otherwise
+}
+
+// Task is something to run; see [Message.Go].
+type Task interface {
+	Run()
+}
+
+// Go runs t on the goroutine that is delivering the message, after those messages
+// that have been read with it have been delivered, and when the connection can be
+// read by another goroutine if t takes long. It saves a switch to another
+// goroutine. It reports false, and does nothing, if that is not possible; then the
+// caller has to run t by other means. Go must be called during OnMessage.
+func (m Message) Go(t Task) bool {
+	if m.reader == nil || m.reader.task != nil {
+		return false
+	}
+	m.reader.task = t
+	return true
+}
+
+// Yield starts the task that was given to Go at once, on another goroutine. It
+// must be called before OnMessage blocks, if it waits for that task.
+func (m Message) Yield() {
+	if m.reader != nil {
+		m.reader.yield()
+	}
 }
 
 // SendOption modifies how frames are sent. The options are bits.
@@ -25,6 +53,9 @@ const (
 	// see [Session.Writable]. Frames that are sent together are dropped
 	// together.
 	Volatile SendOption = 1 << iota
+	// Coalesce leaves the frames to be written together with those that follow at
+	// once, instead of with a system call of their own. They are not delayed.
+	Coalesce
 	// NoCompress asks for the frames not to be compressed on their way. An
 	// HTTP answer is compressed nevertheless if it holds other frames too.
 	NoCompress

@@ -107,13 +107,32 @@ func (c *wsConn) park() error {
 // connection. If it returns nil, somebody else may be reading by then.
 func (c *wsConn) readParked() error {
 	for {
-		if err := c.readAvailable(); err != nil {
+		err := c.readAvailable()
+		if err != nil {
+			c.yield()
 			return err
 		}
+		task := c.task
+		c.task = nil
 		if c.parked.state.CompareAndSwap(parkedBusy, parkedIdle) {
+			// The connection is not ours any more, so the task may take its time.
+			if task != nil {
+				task.Run()
+			}
 			return nil
 		}
+		c.task = task
+		c.yield()
 		c.parked.state.Store(parkedBusy)
+	}
+}
+
+// yield starts what was to run once reading is done on another goroutine, because
+// reading goes on.
+func (c *wsConn) yield() {
+	if c.task != nil {
+		c.srv.parking.readers.Go(c.task)
+		c.task = nil
 	}
 }
 
@@ -141,6 +160,7 @@ func (c *wsConn) readAvailable() error {
 		if in.n < len(in.buf) && !c.parked.ended.Load() {
 			return nil
 		}
+		c.yield()
 	}
 }
 

@@ -98,7 +98,7 @@ func (s *server) expectBaseline(t *testing.T, goroutines, files int) {
 	t.Helper()
 	s.http.Client().CloseIdleConnections()
 	eventually(t, "all sessions are gone", func() bool { return s.engine.Len() == 0 })
-	noise := 5 + 4*runtime.GOMAXPROCS(0) // idle connections of net/http, the runtime, kept readers
+	noise := 5 + 32*runtime.GOMAXPROCS(0) // idle connections of net/http, the runtime, kept readers
 	ok := func() bool {
 		return runtime.NumGoroutine() <= goroutines+noise && descriptors(t) <= files+noise
 	}

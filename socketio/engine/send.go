@@ -42,7 +42,7 @@ func (srv *Server) freeQueue(q *queue) {
 // is dropped silently.
 func (s *Session) Send(f *Frame, o SendOption) {
 	if s.State() == StateOpen {
-		s.srv.pool.SendOne(int(s.shard), (*sink)(s), f, uint8(o))
+		s.srv.pool.SendOne(int(s.shard), (*sink)(s), f, uint8(o), o&Coalesce != 0)
 	}
 }
 

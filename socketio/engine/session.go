@@ -130,8 +130,9 @@ func (s *Session) accept() {
 	s.recv = s.srv.accept(s)
 }
 
-// receive handles one packet from the client.
-func (s *Session) receive(p packet.Packet) {
+// receive handles one packet from the client. reader is what reads it, if it is a
+// connection that can be parked.
+func (s *Session) receive(p packet.Packet, reader *wsConn) {
 	s.recvMu.Lock()
 	defer s.recvMu.Unlock()
 	switch s.State() {
@@ -150,7 +151,7 @@ func (s *Session) receive(p packet.Packet) {
 	case packet.Message:
 		if s.recv != nil {
 			defer s.recoverPanic()
-			s.recv.OnMessage(s, Message{Data: p.Data, Binary: p.Binary})
+			s.recv.OnMessage(s, Message{Data: p.Data, Binary: p.Binary, reader: reader})
 		}
 	case packet.Pong:
 		s.onPong()

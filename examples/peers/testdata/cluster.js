@@ -35,8 +35,9 @@ class Cluster {
     Object.assign(this, { key, clients: new Map(), notes: [], deaf: false });
   }
 
-  async start(redis, adapterOpts) {
-    this.server = await startServer({ redis, adapterOpts: { key: this.key, ...adapterOpts } });
+  async start(redis, adapterOpts, heartbeat) {
+    const opts = heartbeat ? { pingInterval: heartbeat, pingTimeout: 4 * heartbeat } : {};
+    this.server = await startServer({ redis, opts, adapterOpts: { key: this.key, ...adapterOpts } });
     this.emitter = new Emitter(this.server.redis[0], { key: this.key });
     for (const name of ["/", "/custom"]) this.serve(this.server.io.of(name));
     return this.server.url;
@@ -174,7 +175,7 @@ class Cluster {
 }
 
 ctx.clusters = {};
-ctx.startCluster = async (key, redis, adapterOpts) => {
+ctx.startCluster = async (key, ...args) => {
   ctx.clusters[key] = new Cluster(key);
-  return ctx.clusters[key].start(redis, adapterOpts);
+  return ctx.clusters[key].start(...args);
 };

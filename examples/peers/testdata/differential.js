@@ -129,6 +129,16 @@ class Run {
     return socket;
   }
 
+  /** fresh returns two new clients, who are in no rooms. */
+  async fresh() {
+    const both = [];
+    for (const name of ["c", "d"]) {
+      both.push(await this.connected(this.open(name)));
+      await this.got(name, "welcome");
+    }
+    return both;
+  }
+
   /** two returns sockets of a new client in two namespaces. */
   async two(auth) {
     const c = await this.connected(this.open("c"));
@@ -302,7 +312,8 @@ const steps = [
     await this.got("a", "burst", 60);
   }],
 
-  ["join and leave", async function (a) {
+  ["join and leave", async function () {
+    const [a] = await this.fresh();
     const call = (...args) => a.timeout(this.patience).emitWithAck(...args);
     const rooms = [await call("rooms")];
     for (const [event, arg] of [["join", ["r", "s"]], ["join", ["r"]], ["join", ["é #", "7"]], ["leave", "r"], ["leave", "none"], ["leave", "é #"]]) {
@@ -311,7 +322,8 @@ const steps = [
     }
     return rooms;
   }],
-  ["broadcasts", async function (a, b) {
+  ["broadcasts", async function () {
+    const [a, b] = await this.fresh();
     for (const [s, rooms] of [[a, ["r", "s"]], [b, ["r", "t"]]]) await s.timeout(this.patience).emitWithAck("join", rooms);
     for (const to of [
       { rooms: ["r"] }, { rooms: ["s"] }, { rooms: ["r", "t", "none"] }, { rooms: ["none"] }, { rooms: ["r"], except: ["t"] }, { rooms: ["r"], except: ["r"] },
@@ -334,7 +346,8 @@ const steps = [
     await this.got("b", "told");
     await this.sync(a, b, c);
   }],
-  ["questions to many", async function (a, b) {
+  ["questions to many", async function () {
+    const [a, b] = await this.fresh();
     for (const s of [a, b]) await s.timeout(this.patience).emitWithAck("join", ["asked"]);
     const ask = (to) => a.timeout(this.patience).emitWithAck("ask all", to, this.patience);
     b.answer = [bytes(1, 2), "second"];
@@ -344,12 +357,14 @@ const steps = [
     b.answer = [null];
     return [...got, await ask({ rooms: [b.id] })];
   }],
-  ["questions that some do not answer", async function (a, b) {
+  ["questions that some do not answer", async function () {
+    const [a, b] = await this.fresh();
     for (const s of [a, b]) await s.timeout(this.patience).emitWithAck("join", ["slow"]);
     b.answer = "never";
     return a.timeout(this.patience).emitWithAck("ask all", { rooms: ["slow"] }, 1500);
   }],
-  ["sockets together", async function (a, b) {
+  ["sockets together", async function () {
+    const [a, b] = await this.fresh();
     const call = (...args) => a.timeout(this.patience).emitWithAck(...args);
     await call("join", ["both"]);
     await b.timeout(this.patience).emitWithAck("join", ["both", "b only"]);

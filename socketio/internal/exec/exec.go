@@ -32,9 +32,9 @@ type worker struct {
 	next chan Task
 }
 
-// NewPool returns a pool that keeps a few idle goroutines for each processor.
+// NewPool returns a pool that keeps some idle goroutines for each processor.
 func NewPool() *Pool {
-	return &Pool{keep: 4 * runtime.GOMAXPROCS(0)}
+	return &Pool{keep: 32 * runtime.GOMAXPROCS(0)}
 }
 
 // Go starts the task. It reports false, and does not start it, after Close.
@@ -60,6 +60,34 @@ func (p *Pool) Go(t Task) bool {
 	return true
 }
 
+// Begin counts a task that runs on a goroutine of the caller's, until End. It
+// reports false, and counts nothing, after Close.
+func (p *Pool) Begin() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return false
+	}
+	p.active++
+	return true
+}
+
+// End ends a task that Begin has counted.
+func (p *Pool) End() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.ended()
+}
+
+// ended counts a task as ended. p.mu is held.
+func (p *Pool) ended() {
+	p.active--
+	if p.active == 0 && p.quiet != nil {
+		close(p.quiet)
+		p.quiet = nil
+	}
+}
+
 func (w *worker) loop(t Task) {
 	defer w.pool.wg.Done()
 	for t != nil && w.run(t) {
@@ -83,11 +111,7 @@ func (w *worker) run(t Task) (again bool) {
 func (p *Pool) park(w *worker, completed bool) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.active--
-	if p.active == 0 && p.quiet != nil {
-		close(p.quiet)
-		p.quiet = nil
-	}
+	p.ended()
 	if !completed || p.closed || len(p.idle) >= p.keep {
 		return false
 	}

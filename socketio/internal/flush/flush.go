@@ -138,10 +138,11 @@ func (p *Pool[S]) Send(shard int, to S, frames []*packet.Frame, flags uint8) {
 	sh.post(j)
 }
 
-// SendOne is Send for a single frame.
-func (p *Pool[S]) SendOne(shard int, to S, frame *packet.Frame, flags uint8) {
+// SendOne is Send for a single frame. If coalesce is set it goes through the shard
+// in any case, which writes it together with what follows.
+func (p *Pool[S]) SendOne(shard int, to S, frame *packet.Frame, flags uint8, coalesce bool) {
 	sh := &p.shards[shard]
-	if !sh.busy.Load() {
+	if !coalesce && !sh.busy.Load() {
 		sc := p.Borrow()
 		sc.one[0] = frame
 		if to.Append(sc.one[:], flags) {

@@ -83,7 +83,7 @@ func TestIdleShardIsPassedBy(t *testing.T) {
 	t.Parallel()
 	p := newPool(t, 1)
 	s := &session{}
-	p.SendOne(0, s, text("a"), 0)
+	p.SendOne(0, s, text("a"), 0, false)
 	p.Send(0, s, []*packet.Frame{text("b"), text("c")}, 0)
 	// Everything has happened on this goroutine.
 	if got := s.received(); strings.Join(got, "") != "abc" || s.flushes != 2 {
@@ -105,7 +105,7 @@ func TestRoundsCoalesce(t *testing.T) {
 		b.Add(0, s)
 		b.Send([]*packet.Frame{text(fmt.Sprint(i))}, 0)
 	}
-	p.SendOne(0, s, text("!"), 0)
+	p.SendOne(0, s, text("!"), 0, false)
 	if n := len(s.received()); n != 0 {
 		t.Errorf("%d frames arrived during the round", n)
 	}
@@ -130,7 +130,7 @@ func TestOrderOfEachSenderIsKept(t *testing.T) {
 				f := []*packet.Frame{text(fmt.Sprintf("%d %d", sender, i))}
 				switch i % 3 {
 				case 0:
-					p.SendOne(shard, s, f[0], 0)
+					p.SendOne(shard, s, f[0], 0, false)
 				case 1:
 					p.Send(shard, s, f, 0)
 				case 2:
@@ -168,7 +168,7 @@ func TestFullInboxMakesSendersWait(t *testing.T) {
 		defer close(done)
 		f := text("y")
 		for range n {
-			p.SendOne(0, s, f, 0)
+			p.SendOne(0, s, f, 0, false)
 			posted.Add(1)
 		}
 	}()
@@ -207,7 +207,7 @@ func TestBatchDiscard(t *testing.T) {
 	b.Add(0, s)
 	b.Discard()
 	b.Send([]*packet.Frame{text("x")}, 0)
-	p.SendOne(0, s, text("y"), 0)
+	p.SendOne(0, s, text("y"), 0, false)
 	if got := s.received(); strings.Join(got, "") != "y" {
 		t.Errorf("got %q", got)
 	}
