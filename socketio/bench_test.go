@@ -31,33 +31,33 @@ func clientFrame(text string) []byte {
 	return b
 }
 
-func dialBench(b testing.TB, url string) *benchClient {
-	b.Helper()
+func dialBench(tb testing.TB, url string) *benchClient {
+	tb.Helper()
 	conn, err := net.Dial("tcp", strings.TrimPrefix(url, "http://"))
 	if err != nil {
-		b.Fatal(err)
+		tb.Fatal(err)
 	}
-	b.Cleanup(func() { _ = conn.Close() })
+	tb.Cleanup(func() { _ = conn.Close() })
 	c := &benchClient{conn: conn, r: bufio.NewReader(conn), buf: make([]byte, 4096)}
 	fmt.Fprint(conn, "GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\n"+
 		"Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AQIDBAUGBwgJCgsMDQ4PEA==\r\n\r\n")
 	if _, err := http.ReadResponse(c.r, nil); err != nil {
-		b.Fatal(err)
+		tb.Fatal(err)
 	}
-	c.next(b) // open
-	c.write(b, clientFrame("40"))
-	c.next(b) // connected
+	c.next(tb) // open
+	c.write(tb, clientFrame("40"))
+	c.next(tb) // connected
 	return c
 }
 
-func (c *benchClient) write(b testing.TB, frame []byte) {
+func (c *benchClient) write(tb testing.TB, frame []byte) {
 	if _, err := c.conn.Write(frame); err != nil {
-		b.Fatal(err)
+		tb.Fatal(err)
 	}
 }
 
 // next reads a frame.
-func (c *benchClient) next(b testing.TB) []byte {
+func (c *benchClient) next(tb testing.TB) []byte {
 	n, err := c.r.ReadByte()
 	if err == nil {
 		n, err = c.r.ReadByte()
@@ -73,19 +73,19 @@ func (c *benchClient) next(b testing.TB) []byte {
 		_, err = io.ReadFull(c.r, c.buf[:size])
 	}
 	if err != nil {
-		b.Fatal(err)
+		tb.Fatal(err)
 	}
 	return c.buf[:size]
 }
 
-func benchServer(b testing.TB, io *socketio.Server) string {
-	b.Helper()
+func benchServer(tb testing.TB, io *socketio.Server) string {
+	tb.Helper()
 	srv := httptest.NewServer(io)
-	b.Cleanup(func() {
+	tb.Cleanup(func() {
 		ctx, cancel := exampleContext()
 		defer cancel()
 		if err := io.Shutdown(ctx); err != nil {
-			b.Error(err)
+			tb.Error(err)
 		}
 		srv.Close()
 	})

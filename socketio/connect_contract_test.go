@@ -222,7 +222,9 @@ func TestGuardsOfEachNamespace(t *testing.T) {
 		})
 	}
 	c := s.open(t, "websocket")
-	c.run(`> 0{"user":"u1"}`, `< 0{"sid":"*"}`, `> 0/a,{"user":"u2"}`, `< 0/a,{"sid":"*"}`)
+	c.run(`> 0{"user":"u1"}`, `< 0{"sid":"*"}`)
+	j.expect(t, "/ u1")
+	c.run(`> 0/a,{"user":"u2"}`, `< 0/a,{"sid":"*"}`)
 	j.expect(t, "/ u1", "/a u2")
 }
 

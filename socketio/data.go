@@ -2,7 +2,6 @@ package socketio
 
 import (
 	"encoding/json"
-	"fmt"
 )
 
 // Key names a value of type T that can be attached to a socket: the typed form of
@@ -121,7 +120,7 @@ func (s *Socket) dataJSON() []byte {
 	}
 	out, err := json.Marshal(object)
 	if err != nil {
-		s.nsp.server.log.Warn(fmt.Sprintf("socketio: encode data of socket %s", s.id), "err", err)
+		s.nsp.server.log.Warn("socketio: encode socket data", "socket", s.id, "err", err)
 		return []byte("{}")
 	}
 	return out

@@ -117,7 +117,7 @@ func (s *Socket) emitWithAck(ctx context.Context, o engine.SendOption, event str
 	if err != nil {
 		return Args{}, err
 	}
-	defer s.takeAck(id)
+	defer func() { s.takeAck(id) }()
 	if err := s.send(&d.packet, o, event); err != nil {
 		return Args{}, err
 	}

@@ -48,12 +48,7 @@ func serve(tb testing.TB, opts *socketio.Options) *testServer {
 func serveInMemory(tb testing.TB, opts *socketio.Options) *testServer {
 	tb.Helper()
 	l := &pipeListener{conns: make(chan net.Conn), done: make(chan struct{})}
-	var o socketio.Options
-	if opts != nil {
-		o = *opts
-	}
-	o.Engine.DisableParking = true // a goroutine that polls the network keeps the time of a bubble from passing
-	s := serveOn(tb, l, &o)
+	s := serveOn(tb, l, opts)
 	s.dial = l.dial
 	return s
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/tandem-go/tandem/socketio"
@@ -17,57 +18,50 @@ import (
 // A handler that is stuck holds up its own socket only: nothing that the client sends is lost, other sockets are served, and the heartbeat
 // does not end the connection, though the client's pongs are not read.
 func TestStuckHandler(t *testing.T) {
-	const interval, timeout = 2 * time.Second, time.Second
-	eachTransport(t, func(t *testing.T, transport string) {
-		s := serve(t, &socketio.Options{
-			MaxPendingEvents: 16, Engine: engine.Options{PingInterval: interval, PingTimeout: timeout},
-		}).echo()
-		bye := new(goodbyes).watch(s.Namespace)
-		release := make(chan struct{})
-		var handled atomic.Int64
-		socketio.On(s, "n", func(_ context.Context, _ *socketio.Socket, n int64) error {
-			<-release
-			if !handled.CompareAndSwap(n, n+1) {
-				t.Errorf("event %d came after %d others", n, handled.Load())
-			}
-			return nil
+	for _, transport := range transports {
+		t.Run(transport, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) { stuckHandler(t, transport) })
 		})
-		c, other := s.join(t, transport), s.join(t, transport)
-		// The patience of the server begins later than the timeout of the ping.
-		pause := time.NewTimer(1500 * time.Millisecond)
-		defer pause.Stop()
-		<-pause.C
-		const n = 5000
-		sent := make(chan struct{})
-		go func() {
-			defer close(sent)
-			for i := range n {
-				c.send(`2["n",` + itoa(i) + `]`)
-			}
-		}()
-		await(t, "a ping", c.pings)
-		late := time.NewTimer(timeout + 500*time.Millisecond)
-		defer late.Stop()
-		for waiting := true; waiting; {
-			select {
-			case <-late.C:
-				waiting = false
-			default:
-				other.sync()
-				time.Sleep(10 * time.Millisecond)
-			}
+	}
+}
+
+func stuckHandler(t *testing.T, transport string) {
+	t.Helper()
+	s := serveInMemory(t, &socketio.Options{
+		MaxPendingEvents: 16, Engine: engine.Options{PingInterval: 25 * time.Second, PingTimeout: 20 * time.Second},
+	}).echo()
+	bye := new(goodbyes).watch(s.Namespace)
+	release := make(chan struct{})
+	var handled atomic.Int64
+	socketio.On(s, "n", func(_ context.Context, _ *socketio.Socket, n int64) error {
+		<-release
+		if !handled.CompareAndSwap(n, n+1) {
+			t.Errorf("event %d came after %d others", n, handled.Load())
 		}
-		if len(bye.list()) > 0 {
-			t.Fatalf("sockets ended as in %q while a handler was stuck", bye.list())
-		}
-		if got := handled.Load(); got != 0 {
-			t.Fatalf("%d events have been handled already", got)
-		}
-		close(release)
-		await(t, "the client has sent everything", sent)
-		eventually(t, "all events are handled", func() bool { return handled.Load() == n })
-		c.sync()
+		return nil
 	})
+	c, other := s.join(t, transport), s.join(t, transport)
+	const n = 1000
+	time.Sleep(15 * time.Second) // the ping times out 45 seconds from the beginning, the patience with handlers 45 seconds from now
+	go func() {
+		for i := range n {
+			c.send(`2["n",` + itoa(i) + `]`)
+		}
+	}()
+	for range 40 {
+		time.Sleep(time.Second)
+		other.sync()
+	}
+	if len(c.pings) != 1 || len(bye.list()) > 0 || handled.Load() > 0 {
+		t.Fatalf("%d pings, sockets ended as in %q, %d events handled", len(c.pings), bye.list(), handled.Load())
+	}
+	close(release)
+	synctest.Wait()
+	if got := handled.Load(); got != n {
+		t.Errorf("%d of %d events were handled", got, n)
+	}
+	time.Sleep(5 * time.Minute)
+	c.sync()
 }
 
 // The number of events that wait for a stuck handler is bounded, and so is the memory they take.

@@ -97,8 +97,8 @@ func (c *wsConn) park() error {
 	err := c.raw.Control(func(fd uintptr) {
 		c.parked.token, failed = c.srv.parking.poller.Add(int(fd), c)
 	})
-	if err = errors.Join(err, failed); err != nil {
-		return err
+	if err != nil || failed != nil {
+		return errors.Join(err, failed)
 	}
 	return c.readParked()
 }

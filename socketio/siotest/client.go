@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
@@ -132,9 +133,7 @@ func (c *Client) Disconnect() error {
 // open makes the WebSocket handshake and the CONNECT exchange.
 func (c *Client) open(ctx context.Context, o *Options) error {
 	query := url.Values{"EIO": {"4"}, "transport": {"websocket"}}
-	for k, v := range o.Query {
-		query[k] = v
-	}
+	maps.Copy(query, o.Query)
 	path := o.Path
 	if path == "" {
 		path = "/socket.io/"

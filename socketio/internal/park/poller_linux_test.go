@@ -42,49 +42,49 @@ func (s *signal) await(t *testing.T) {
 	}
 }
 
-func newPoller(t testing.TB) *Poller {
-	t.Helper()
+func newPoller(tb testing.TB) *Poller {
+	tb.Helper()
 	p, err := New()
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(p.Close)
+	tb.Cleanup(p.Close)
 	return p
 }
 
 // pair returns the two ends of a TCP connection and the descriptor of the first.
-func pair(t testing.TB) (a, b *net.TCPConn, fd int) {
-	t.Helper()
+func pair(tb testing.TB) (a, b *net.TCPConn, fd int) {
+	tb.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	defer l.Close()
 	out, err := net.Dial("tcp", l.Addr().String())
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	in, err := l.Accept()
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(func() { out.Close(); in.Close() })
+	tb.Cleanup(func() { out.Close(); in.Close() })
 	a, b = in.(*net.TCPConn), out.(*net.TCPConn)
 	raw, err := a.SyscallConn()
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	if err := raw.Control(func(f uintptr) { fd = int(f) }); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return a, b, fd
 }
 
-func add(t testing.TB, p *Poller, fd int, w Waiter) Token {
-	t.Helper()
+func add(tb testing.TB, p *Poller, fd int, w Waiter) Token {
+	tb.Helper()
 	token, err := p.Add(fd, w)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return token
 }

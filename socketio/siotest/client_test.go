@@ -1,0 +1,164 @@
+package siotest_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/tandem-go/tandem/socketio"
+	"github.com/tandem-go/tandem/socketio/engine"
+	"github.com/tandem-go/tandem/socketio/siotest"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func newServer(t *testing.T, opts *socketio.Options) *socketio.Server {
+	t.Helper()
+	io := socketio.NewServer(opts)
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		if err := io.Shutdown(ctx); err != nil {
+			t.Errorf("shut down: %v", err)
+		}
+	})
+	return io
+}
+
+func connect(t *testing.T, io *socketio.Server, opts *siotest.Options) *siotest.Client {
+	t.Helper()
+	c, err := siotest.Connect(t.Context(), io, opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	return c
+}
+
+func TestBothDirections(t *testing.T) {
+	io := newServer(t, nil)
+	n := io.Of("/chat")
+	socketio.OnWithAck(n, "reverse", func(_ context.Context, s *socketio.Socket, b []byte) ([]byte, error) {
+		out := make([]byte, len(b))
+		for i, v := range b {
+			out[len(b)-1-i] = v
+		}
+		return out, s.Emit("reversed", out, "done")
+	})
+	c := connect(t, io, &siotest.Options{Namespace: "/chat"})
+	if _, ok := n.Socket(c.ID()); !ok {
+		t.Fatalf("the server does not know socket %q", c.ID())
+	}
+	answer, err := c.EmitWithAck(t.Context(), "reverse", []byte{1, 2, 3})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []byte
+	if err := answer.Decode(0, &got); err != nil || string(got) != "\x03\x02\x01" {
+		t.Fatalf("got %v, %v", got, err)
+	}
+	e, err := c.Receive(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var word string
+	if err := errors.Join(e.Decode(0, &got), e.Decode(1, &word)); err != nil || word != "done" || e.Name != "reversed" {
+		t.Fatalf("got %q %v %q, %v", e.Name, got, word, err)
+	}
+	if err := e.Decode(2, &word); err == nil {
+		t.Fatal("decoded an argument that is not there")
+	}
+}
+
+func TestRefusal(t *testing.T) {
+	io := newServer(t, nil)
+	io.Use(func(_ context.Context, s *socketio.Socket) error {
+		if s.Handshake().Header.Get("X-Pass") == "yes" && s.Handshake().Query.Get("room") == "1" {
+			return nil
+		}
+		return &socketio.Error{Message: "no", Data: 7}
+	})
+	_, err := siotest.Connect(t.Context(), io, nil)
+	refused, ok := errors.AsType[*siotest.ConnectError](err)
+	if !ok || refused.Message != "no" || string(refused.Data) != "7" {
+		t.Fatalf("got %v", err)
+	}
+	connect(t, io, &siotest.Options{
+		Header: map[string][]string{"X-Pass": {"yes"}},
+		Query:  map[string][]string{"room": {"1"}},
+	})
+	if _, err := siotest.Connect(t.Context(), io, &siotest.Options{Namespace: "/nowhere"}); err == nil {
+		t.Fatal("connected to a namespace that does not exist")
+	}
+}
+
+func TestEnds(t *testing.T) {
+	io := newServer(t, nil)
+	kicked, closed := connect(t, io, nil), connect(t, io, nil)
+	s, _ := io.Socket(kicked.ID())
+	if err := s.Emit("last"); err != nil {
+		t.Fatal(err)
+	}
+	s.Disconnect(false)
+	if e, err := kicked.Receive(t.Context()); err != nil || e.Name != "last" {
+		t.Fatalf("got %q, %v", e.Name, err)
+	}
+	if _, err := kicked.Receive(t.Context()); !errors.Is(err, siotest.ErrDisconnected) {
+		t.Fatalf("got %v", err)
+	}
+	s, _ = io.Socket(closed.ID())
+	s.Disconnect(true)
+	if _, err := closed.Receive(t.Context()); !errors.Is(err, siotest.ErrDisconnected) {
+		t.Fatalf("got %v", err)
+	}
+	left := connect(t, io, nil)
+	s, _ = io.Socket(left.ID())
+	if err := left.Disconnect(); err != nil {
+		t.Fatal(err)
+	}
+	<-s.Context().Done()
+}
+
+func TestAckToServer(t *testing.T) {
+	io := newServer(t, nil)
+	c := connect(t, io, nil)
+	go func() {
+		if e, err := c.Receive(t.Context()); err == nil && e.WantsAck() {
+			_ = e.Ack("yes", 2)
+		}
+	}()
+	s, _ := io.Socket(c.ID())
+	got, err := socketio.As[socketio.Args2[string, int]](s.EmitWithAck(t.Context(), "well?"))
+	if err != nil || got.A != "yes" || got.B != 2 {
+		t.Fatalf("got %v, %v", got, err)
+	}
+}
+
+// In a bubble time passes at once, and the client answers pings meanwhile.
+func TestBubble(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		io := socketio.NewServer(&socketio.Options{Engine: engine.Options{PingInterval: time.Second, PingTimeout: time.Second}})
+		c, err := siotest.Connect(t.Context(), io, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Hour)
+		s, ok := io.Socket(c.ID())
+		if !ok || !s.Connected() {
+			t.Error("the client did not live for an hour")
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		if _, err := c.EmitWithAck(ctx, "nobody answers"); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("got %v", err)
+		}
+		c.Close()
+		if err := io.Shutdown(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
+}
