@@ -22,7 +22,7 @@
 // the code that handles it and the code that emits it.
 //
 // The events of one socket are handled one after another in the order in which
-// the client sent them, on a goroutine of their own. A handler may block: it
+// the client sent them, and apart from reading its connection. A handler may block: it
 // delays this socket's further events only, and if many pile up the client's
 // connection is not read any more until they are handled. Its context ends when
 // the socket disconnects; the events that the client sent before it left are
