@@ -143,9 +143,9 @@ func (s *Socket) receive(p *adapter.Packet, m engine.Message) error {
 	}
 	s.mu.Lock()
 	for s.full(e) && s.state == stateConnected {
-		if !s.awaitSpace(m) {
+		if room, err := s.awaitSpace(m); !room {
 			s.mu.Unlock()
-			return errStuck
+			return err
 		}
 	}
 	if s.state != stateConnected {
@@ -185,7 +185,7 @@ var (
 // silent client would be given up, so that a connection whose client has gone is
 // not held for ever by a handler that waits for just that. s.mu is held, and
 // released meanwhile.
-func (s *Socket) awaitSpace(m engine.Message) bool {
+func (s *Socket) awaitSpace(m engine.Message) (room bool, err error) {
 	if s.space == nil {
 		s.space = make(chan struct{})
 	}
@@ -197,11 +197,11 @@ func (s *Socket) awaitSpace(m engine.Message) bool {
 	defer patience.Stop()
 	select {
 	case <-space:
-		return true
-	case <-s.conn.session.Done():
-		return false
+		return true, nil
+	case <-s.conn.session.Done(): // the event is too late, which is no fault of the client
+		return false, nil
 	case <-patience.C:
-		return false
+		return false, errStuck
 	}
 }
 

@@ -124,9 +124,7 @@ func jsLosesConnection(t *testing.T, j *jsTest) {
 	j.eval(&got, `
 		await until(() => my.seen.length === 5);
 		return [...my.seen, await my.sockets[0].emitWithAck("echo", 1)]`)
-	if len(got) > 0 && got[0] == "transport error" && j.env.Transports[0] == "polling" {
-		got[0] = "transport close" // it had no poll pending, and the next one was refused
-	}
+	forgiveLatePoll(got, j)
 	if raw, _ := json.Marshal(got); string(raw) != `["transport close",true,"connect",true,false,1]` {
 		t.Errorf("the client saw %s", raw)
 	}
@@ -175,6 +173,7 @@ func jsShutdown(t *testing.T, j *jsTest) {
 	j.eval(&got, `
 		await until(() => my.seen.includes("connect"));
 		return [...my.seen, await my.sockets[0].emitWithAck("echo", 1)]`)
+	forgiveLatePoll(got, j)
 	if raw, _ := json.Marshal(got); string(raw) != `["last","transport close",true,"connect",1]` {
 		t.Errorf("the client saw %s", raw)
 	}
@@ -270,5 +269,13 @@ func jsRooms(t *testing.T, j *jsTest) {
 		return [my.a, my.b, my.c].map((s) => s.connected)`)
 	if !slices.Equal(connected, []bool{true, false, false}) {
 		t.Errorf("connected are %v", connected)
+	}
+}
+
+// forgiveLatePoll takes the reason of a client that polls for the other one: if the connection ends between two of its polls, the next one is
+// refused, which it calls an error.
+func forgiveLatePoll(got []any, j *jsTest) {
+	if i := slices.Index(got, any("transport error")); i >= 0 && len(j.env.Transports) == 1 && j.env.Transports[0] == "polling" {
+		got[i] = "transport close"
 	}
 }

@@ -240,8 +240,10 @@ func testOwnTypes(t *testing.T, c *cluster) {
 			At    time.Time         `json:"at"`
 			Bytes map[string][]byte `json:"bytes"`
 		}
-		v := inner{B: []byte{1}, N: 2, Raw: json.RawMessage(`{"x":[1]}`), Ints: map[int]int{5: 6}, Any: []byte{3}, At: time.UnixMilli(1704164645678).UTC(),
-			Bytes: map[string][]byte{"k": {4}}, Next: &inner{Raw: json.RawMessage(`1`)}}
+		v := inner{
+			B: []byte{1}, N: 2, Raw: json.RawMessage(`{"x":[1]}`), Ints: map[int]int{5: 6}, Any: []byte{3},
+			At: time.UnixMilli(1704164645678).UTC(), Bytes: map[string][]byte{"k": {4}}, Next: &inner{Raw: json.RawMessage(`1`)},
+		}
 		const want = `[{"b":{"$bin":"AQ=="},"n":2,"raw":{"x":[1]},"ints":{"5":6},"any":{"$bin":"Aw=="},"at":"2024-01-02T03:04:05.678Z","bytes":{"k":{"$bin":"BA=="}},` +
 			`"next":{"b":null,"n":0,"raw":1,"ints":null,"next":null,"any":null,"at":"0001-01-01T00:00:00Z","bytes":null}},` +
 			`[-9.223372036854775808e18,1.8446744073709552e19],0.1,["a"],{"a":null}]`

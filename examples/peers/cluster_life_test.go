@@ -136,11 +136,8 @@ func (c *cluster) checkMovers(t *testing.T, movers []string, move int, to instan
 		})
 	}
 	for _, by := range c.instances() {
-		var got []string
-		defer func(){ if t.Failed() { var st any; c.eval(t,&st,`return [args[0].map(n=>[c.get(n).ids, c.get(n).joined]), [...c.server.io.sockets.adapter.rooms.get("moving")??[]], [...c.server.io.sockets.sockets.keys()]]`, movers); t.Log(got, text(st), c.a.io.Stats(), c.b.io.Stats()) } }()
 		eventually(t, "the old sockets to be gone for "+by.name(), func() bool {
-			got=c.names(t, by, selection{Nsp: "/", Rooms: []any{"moving"}})
-			return text(got) == text(movers)
+			return text(c.names(t, by, selection{Nsp: "/", Rooms: []any{"moving"}})) == text(movers)
 		})
 	}
 	for _, by := range c.senders() {

@@ -26,7 +26,24 @@ func TestCluster(t *testing.T) {
 	t.Run("partial answers", func(t *testing.T) { testPartialAnswers(t, c) })
 	t.Run("leaving without an answer", func(t *testing.T) { testAskAndGo(t, c) })
 	t.Run("disconnecting", func(t *testing.T) { testDisconnect(t, c) })
+	t.Run("rooms of all servers", func(t *testing.T) { testAllRooms(t, c) })
 	t.Run("silent servers", silent)
+	var waiting int
+	c.eval(t, &waiting, `return c.server.io.of("/").adapter.requests.size + c.server.io.of("/custom").adapter.requests.size`)
+	if waiting != 0 {
+		t.Errorf("the reference server still waits for %d answers", waiting)
+	}
+}
+
+// testAllRooms lets the reference server, which alone can, list the rooms of all servers.
+func testAllRooms(t *testing.T, c *cluster) {
+	var got []any
+	c.eval(t, &got, `return [...await c.server.io.of("/custom").adapter.allRooms()]`)
+	want := []any{"polling", "mixed", oddRoom, "websocket", 7, "7", "solo"}
+	for _, client := range everyone {
+		want = append(want, c.id(t, client, "/custom"))
+	}
+	sameSet(t, "the rooms", got, want)
 }
 
 // testRequests does what needs more than a message that nobody answers.

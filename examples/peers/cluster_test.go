@@ -3,6 +3,7 @@ package peers_test
 import (
 	_ "embed"
 	"encoding/json"
+	"maps"
 	"reflect"
 	"sync/atomic"
 	"testing"
@@ -25,7 +26,6 @@ var clusterJS string
 type cluster struct {
 	key  string
 	node *peers.NodeProcess
-	ids  map[string]string // the socket ids in "/", by client
 
 	reference nodeInstance
 	emitter   nodeInstance
@@ -73,13 +73,13 @@ type clusterOptions struct {
 // startCluster starts the servers and their clients. The key keeps apart the clusters on one Redis server.
 func startCluster(t *testing.T, base base, key string, opts clusterOptions) *cluster {
 	t.Helper()
-	c := &cluster{key: key, node: base.node, ids: make(map[string]string)}
+	c := &cluster{key: key, node: base.node}
 	c.reference = nodeInstance{c: c, root: "c.server.io"}
 	c.emitter = nodeInstance{c: c, root: "c.emitter"}
 	if opts.reference == nil {
 		opts.reference = map[string]any{}
 	}
-	base.node.Eval(t, &c.reference.url, `return ctx.startCluster(...args)`, key, base.redis.URL, opts.reference)
+	base.node.Eval(t, &c.reference.url, `return ctx.startCluster(...args)`, key, base.redis.URL, opts.reference, opts.heartbeat.Milliseconds())
 	opts.ours.Key = key
 	c.a = startGo(t, "a", base.redis.Addr, opts)
 	c.b = startGo(t, "b", base.redis.Addr, opts)
@@ -125,12 +125,8 @@ func (c *cluster) url(client string) string {
 func (c *cluster) connect(t *testing.T, name string, opts map[string]any) {
 	t.Helper()
 	all := map[string]any{"transports": []string{map[byte]string{'p': "polling", 'w': "websocket"}[name[2]]}}
-	for k, v := range opts {
-		all[k] = v
-	}
-	var id string
-	c.eval(t, &id, `return c.client(...args)`, name, c.url(name), all)
-	c.ids[name] = id
+	maps.Copy(all, opts)
+	c.eval(t, nil, `await c.client(...args)`, name, c.url(name), all)
 }
 
 // extra connects clients for the rest of the test only, and makes them join a room in both namespaces.

@@ -30,6 +30,7 @@ func replay(n *peers.NodeProcess, url, transport string, patience time.Duration,
 // TestDifferential plays one scenario of official clients against the reference server, against the Go peer and against ours, over
 // each transport. Clients of ours must not be able to tell the difference; in what the peer differs is known.
 func TestDifferential(t *testing.T) {
+	t.Parallel()
 	n := peers.Node(t)
 	n.Eval(t, nil, differentialJS)
 	peer := buildPeer(t)

@@ -32,7 +32,7 @@ class Client {
 
 class Cluster {
   constructor(key) {
-    Object.assign(this, { key, clients: new Map(), notes: [], deaf: false });
+    Object.assign(this, { key, clients: new Map(), notes: [] });
   }
 
   async start(redis, adapterOpts, heartbeat) {
@@ -68,7 +68,6 @@ class Cluster {
     const custom = main.io.socket("/custom", { auth });
     if (!custom.connected) await once(custom, "connect");
     this.clients.set(name + "/custom", new Client(name, custom));
-    return main.id;
   }
 
   get(name, nsp = "/") {

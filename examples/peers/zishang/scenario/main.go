@@ -164,10 +164,10 @@ func (sc *scenario) single(s *socket.Socket) {
 	on(s, "42", func(args ...any) { _ = s.Emit("number", args...) })
 	on(s, "sync", func(args ...any) { ack(args) })
 	on(s, "ask me", func(args ...any) {
-		_ = s.Emit("question", append(args, socket.Ack(func(answer []any, _ error) { _ = s.Emit("answered", answer...) }))...)
+		_ = s.Emit("question", append(args, func(answer []any, _ error) { _ = s.Emit("answered", answer...) })...)
 	})
 	on(s, "ask me in vain", func(...any) {
-		_ = s.Timeout(150*time.Millisecond).Emit("silence", socket.Ack(func(_ []any, err error) { _ = s.Emit("in vain", err != nil) }))
+		_ = s.Timeout(150*time.Millisecond).Emit("silence", func(_ []any, err error) { _ = s.Emit("in vain", err != nil) })
 	})
 	on(s, "handshake", func(args ...any) { ack(args, s.Handshake()) })
 	on(s, "burst", func(args ...any) {
@@ -211,8 +211,8 @@ func (sc *scenario) rooms(s *socket.Socket) {
 }
 
 func list(v any) []socket.Room {
-	var rooms []socket.Room
 	all, _ := v.([]any)
+	rooms := make([]socket.Room, 0, len(all))
 	for _, room := range all {
 		name, _ := room.(string)
 		rooms = append(rooms, socket.Room(name))
@@ -255,7 +255,7 @@ func (sc *scenario) many(s *socket.Socket) {
 	})
 	on(s, "fetch", func(args ...any) {
 		sc.everyone(args[0]).FetchSockets()(func(sockets []*socket.RemoteSocket, _ error) {
-			names := []string{}
+			names := make([]string, 0, len(sockets))
 			for _, other := range sockets {
 				data, _ := other.Data().(map[string]any)
 				name, _ := data["name"].(string)
@@ -279,7 +279,10 @@ func sorted(answers []any) []any {
 		if _, ok := v.(io.Reader); ok {
 			return "{"
 		}
-		data, _ := json.Marshal(v)
+		data, err := json.Marshal(v)
+		if err != nil {
+			return err.Error()
+		}
 		return string(data)
 	}
 	all := append([]any{}, answers...)
