@@ -16,6 +16,7 @@ var imports = map[string]string{
 	"context": "context", "errors": "errors", "http": "net/http", "slog": "log/slog", "time": "time",
 	"redis": "github.com/redis/go-redis/v9", "redisadapter": "github.com/tandem-go/tandem/redisadapter",
 	"socketio": "github.com/tandem-go/tandem/socketio", "engine": "github.com/tandem-go/tandem/socketio/engine",
+	"siotest": "github.com/tandem-go/tandem/socketio/siotest",
 }
 
 // surroundings are the names that the snippets use and do not declare. Each snippet becomes the body of a function with them as parameters.
