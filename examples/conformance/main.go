@@ -81,11 +81,6 @@ func (echo) OnMessage(s *engine.Session, m engine.Message) {
 
 func (echo) OnClose(*engine.Session, engine.Reason, error) {}
 
-// authPause keeps the answer to a connect and the first event apart. The suite
-// listens for one message at a time and misses those that arrive with another one:
-// https://github.com/socketio/socket.io-protocol/issues/32
-const authPause = 5 * time.Millisecond
-
 // register adds the events of the Socket.IO suite to a namespace.
 func register(nsp *socketio.Namespace) {
 	nsp.OnConnect(func(_ context.Context, s *socketio.Socket) error {
@@ -93,7 +88,6 @@ func register(nsp *socketio.Namespace) {
 		if err := s.Auth(&auth); err != nil {
 			return err
 		}
-		time.Sleep(authPause)
 		return s.Emit("auth", auth)
 	})
 	socketio.On(nsp, "message", func(_ context.Context, s *socketio.Socket, args socketio.Args) error {

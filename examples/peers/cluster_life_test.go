@@ -6,13 +6,11 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
-	"github.com/tandem-go/tandem/examples/peers"
 	"github.com/tandem-go/tandem/redisadapter"
 	"github.com/tandem-go/tandem/socketio"
 )
@@ -30,10 +28,7 @@ type door struct {
 
 func startDoor(t *testing.T, backend string) *door {
 	t.Helper()
-	l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(peers.FreePort(t))))
-	if err != nil {
-		t.Fatal(err)
-	}
+	l := listen(t)
 	d := &door{url: "http://" + l.Addr().String(), listener: l, open: make(map[net.Conn]struct{})}
 	d.lead(backend)
 	d.conns.Go(d.serve)

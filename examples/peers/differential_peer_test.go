@@ -1,12 +1,10 @@
 package peers_test
 
 import (
-	"fmt"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"testing"
 	"time"
 
@@ -25,16 +23,21 @@ func buildPeer(t *testing.T) (program string) {
 	return program
 }
 
-// startPeer starts that server.
+// startPeer starts that server with a listener of ours.
 func startPeer(t *testing.T, program string) (url string) {
 	t.Helper()
-	addr := net.JoinHostPort("127.0.0.1", strconv.Itoa(peers.FreePort(t)))
-	_, port, err := net.SplitHostPort(addr)
+	l, ok := listen(t).(*net.TCPListener)
+	if !ok {
+		t.Fatal("not a TCP listener")
+	}
+	defer l.Close() // the peer has its own
+	file, err := l.File()
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer file.Close()
 	cmd := exec.CommandContext(t.Context(), program) // killed when the test has ended
-	cmd.Env = append(os.Environ(), "PORT="+port)
+	cmd.ExtraFiles = []*os.File{file}
 	log := &lockedBuffer{}
 	cmd.Stdout, cmd.Stderr = log, log
 	stdin, err := cmd.StdinPipe() // it ends with this process, should that be killed
@@ -51,14 +54,7 @@ func startPeer(t *testing.T, program string) (url string) {
 			t.Logf("log of the peer:\n%.4000s", log)
 		}
 	})
-	eventually(t, "the peer", func() bool {
-		conn, err := net.Dial("tcp", addr)
-		if err == nil {
-			conn.Close()
-		}
-		return err == nil
-	})
-	return fmt.Sprint("http://", addr)
+	return "http://" + l.Addr().String()
 }
 
 // A deviation is what is known to be different with the Go peer.

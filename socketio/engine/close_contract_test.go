@@ -11,8 +11,10 @@ import (
 	"github.com/tandem-go/tandem/socketio/engine"
 )
 
-func TestCloseOfAWebSocketSession(t *testing.T) {
-	s := start(t, nil)
+func TestCloseOfAWebSocketSession(t *testing.T) { inBothModes(t, testCloseOfAWebSocketSession) }
+
+func testCloseOfAWebSocketSession(t *testing.T, opts *engine.Options) {
+	s := start(t, opts)
 	ws := s.openWS(t)
 	for i := range 100 {
 		ws.peer.send(fmt.Sprint(i))
@@ -140,8 +142,10 @@ func TestClosePacketOvertakesPoll(t *testing.T) {
 	})
 }
 
-func TestCloseFromWithinTheReceiver(t *testing.T) {
-	s := start(t, nil)
+func TestCloseFromWithinTheReceiver(t *testing.T) { inBothModes(t, testCloseFromWithinTheReceiver) }
+
+func testCloseFromWithinTheReceiver(t *testing.T, opts *engine.Options) {
+	s := start(t, opts)
 	s.onMessage = func(p *peer, m engine.Message) {
 		if string(m.Data) == "close" {
 			p.send("goodbye")
@@ -196,8 +200,10 @@ func TestCloseFromWithinAccept(t *testing.T) {
 
 // Whatever ends a session, and however often, its receiver is told once and after
 // everything else.
-func TestCloseIsToldOnce(t *testing.T) {
-	s := start(t, nil)
+func TestCloseIsToldOnce(t *testing.T) { inBothModes(t, testCloseIsToldOnce) }
+
+func testCloseIsToldOnce(t *testing.T, opts *engine.Options) {
+	s := start(t, opts)
 	var mu sync.Mutex
 	late := 0
 	s.onMessage = func(p *peer, _ engine.Message) {
@@ -261,8 +267,10 @@ func TestUseOfAClosedSession(t *testing.T) {
 }
 
 // A receiver that panics ends its own session and nothing else.
-func TestPanicOfAReceiver(t *testing.T) {
-	s := start(t, nil)
+func TestPanicOfAReceiver(t *testing.T) { inBothModes(t, testPanicOfAReceiver) }
+
+func testPanicOfAReceiver(t *testing.T, opts *engine.Options) {
+	s := start(t, opts)
 	s.onMessage = func(p *peer, m engine.Message) {
 		if string(m.Data) == "panic" {
 			panic("boom")

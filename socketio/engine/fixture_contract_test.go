@@ -50,6 +50,15 @@ func startEcho(tb testing.TB, opts *engine.Options) *server {
 	return s
 }
 
+// inBothModes runs a test with connections that are parked while they are idle, and
+// with connections that have a goroutine each.
+func inBothModes(t *testing.T, test func(t *testing.T, opts *engine.Options)) {
+	t.Helper()
+	for name, opts := range map[string]engine.Options{"parked": {}, "goroutines": {DisableParking: true}} {
+		t.Run(name, func(t *testing.T) { test(t, &opts) })
+	}
+}
+
 // serve mounts an engine with wrap around it, on an HTTP server that configure
 // may change.
 func serve(

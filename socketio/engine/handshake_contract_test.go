@@ -314,8 +314,10 @@ func TestSendFromAccept(t *testing.T) {
 
 // The receiver exists before anything of the client is read, so that nothing that
 // follows the handshake at once is lost.
-func TestEarlyFrames(t *testing.T) {
-	s := startEcho(t, nil)
+func TestEarlyFrames(t *testing.T) { inBothModes(t, testEarlyFrames) }
+
+func testEarlyFrames(t *testing.T, opts *engine.Options) {
+	s := startEcho(t, opts)
 	early := appendFrame(nil, finText, "4one")
 	early = appendFrame(early, finBinary, "\x01\x02")
 	early = appendFrame(early, finText, "3")
@@ -343,7 +345,11 @@ func TestEarlyFrames(t *testing.T) {
 
 // An early close, or garbage instead of frames, must neither hang nor harm.
 func TestGarbageRightAfterTheHandshake(t *testing.T) {
-	s := startEcho(t, nil)
+	inBothModes(t, testGarbageRightAfterTheHandshake)
+}
+
+func testGarbageRightAfterTheHandshake(t *testing.T, opts *engine.Options) {
+	s := startEcho(t, opts)
 	for name, early := range map[string]string{
 		"HTTP":          "GET / HTTP/1.1\r\nHost: a\r\n\r\n",
 		"zeros":         strings.Repeat("\x00", 100),

@@ -121,8 +121,10 @@ func manyFragments(n int) []byte {
 
 // Fragments cost more than the bytes in them, and empty ones are free under a
 // limit of bytes alone (CVE-2026-48779 of ws, and what followed it).
-func TestFaultEndlessEmptyFragments(t *testing.T) {
-	s := start(t, nil)
+func TestFaultEndlessEmptyFragments(t *testing.T) { inBothModes(t, testFaultEndlessEmptyFragments) }
+
+func testFaultEndlessEmptyFragments(t *testing.T, opts *engine.Options) {
+	s := start(t, opts)
 	ws := s.openWS(t)
 	wire := appendFrame(nil, 0x01, "4")
 	for range 1000 {
@@ -309,8 +311,10 @@ func TestVolatileFramesOfAPollingClient(t *testing.T) {
 
 // Peers that ping and never read must not make the server keep answers for them,
 // nor block anybody else.
-func TestFaultPingFlood(t *testing.T) {
-	s := startEcho(t, nil)
+func TestFaultPingFlood(t *testing.T) { inBothModes(t, testFaultPingFlood) }
+
+func testFaultPingFlood(t *testing.T, opts *engine.Options) {
+	s := startEcho(t, opts)
 	healthy, flood := s.openWS(t), s.openWS(t)
 	var wire []byte
 	for range 1000 {

@@ -77,8 +77,10 @@ func (s *server) exchangeEarly(i int) error {
 
 // Servers whose reader starts before the session is complete leave some of these
 // clients hanging.
-func TestManyEarlyClients(t *testing.T) {
-	s := startEcho(t, nil)
+func TestManyEarlyClients(t *testing.T) { inBothModes(t, testManyEarlyClients) }
+
+func testManyEarlyClients(t *testing.T, opts *engine.Options) {
+	s := startEcho(t, opts)
 	inParallel(t, 1, scaled(3000), s.exchangeEarly)
 	inParallel(t, 20, scaled(3000), s.exchangeEarly)
 }
@@ -115,8 +117,10 @@ func (s *server) expectBaseline(t *testing.T, goroutines, files int) {
 }
 
 // Clients come and go in every way; nothing stays behind.
-func TestConnectAndDisconnect(t *testing.T) {
-	s := startEcho(t, nil)
+func TestConnectAndDisconnect(t *testing.T) { inBothModes(t, testConnectAndDisconnect) }
+
+func testConnectAndDisconnect(t *testing.T, opts *engine.Options) {
+	s := startEcho(t, opts)
 	s.openWS(t).peer.session.Discard(engine.ForcedClose) // starts what lives as long as the server
 	eventually(t, "the session is gone", func() bool { return s.engine.Len() == 0 })
 	s.accepted.drain()
@@ -254,8 +258,12 @@ func (s *server) visitUpgrade(i int) error {
 // Many sessions get many broadcasts while others come and go: everybody gets
 // everything that was sent after the joining, in order.
 func TestBroadcastWhileClientsComeAndGo(t *testing.T) {
+	inBothModes(t, testBroadcastWhileClientsComeAndGo)
+}
+
+func testBroadcastWhileClientsComeAndGo(t *testing.T, opts *engine.Options) {
 	const clients, rounds = 50, 2000
-	s := start(t, nil)
+	s := start(t, opts)
 	stay := make([]*wsClient, clients)
 	for i := range stay {
 		stay[i] = s.openWS(t)

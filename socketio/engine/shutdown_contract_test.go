@@ -13,8 +13,10 @@ import (
 )
 
 // Clients of every kind are told of the end and get what was queued for them.
-func TestShutdown(t *testing.T) {
-	s := start(t, nil)
+func TestShutdown(t *testing.T) { inBothModes(t, testShutdown) }
+
+func testShutdown(t *testing.T, opts *engine.Options) {
+	s := start(t, opts)
 	ws := s.openWS(t)
 	polling := s.openPolling(t)
 	poll := polling.poll(t)
@@ -120,8 +122,10 @@ func TestShutdownPastItsDeadline(t *testing.T) {
 
 // A session that opens while the server shuts down is either refused or closed
 // like the others.
-func TestShutdownWhileClientsConnect(t *testing.T) {
-	s := start(t, nil)
+func TestShutdownWhileClientsConnect(t *testing.T) { inBothModes(t, testShutdownWhileClientsConnect) }
+
+func testShutdownWhileClientsConnect(t *testing.T, opts *engine.Options) {
+	s := start(t, opts)
 	var clients sync.WaitGroup
 	for range 8 {
 		clients.Go(func() {

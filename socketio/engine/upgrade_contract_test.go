@@ -11,8 +11,10 @@ import (
 	"github.com/tandem-go/tandem/socketio/engine"
 )
 
-func TestUpgrade(t *testing.T) {
-	s := startEcho(t, nil)
+func TestUpgrade(t *testing.T) { inBothModes(t, testUpgrade) }
+
+func testUpgrade(t *testing.T, opts *engine.Options) {
+	s := startEcho(t, opts)
 	c := s.openPolling(t)
 	ws := c.probe(t)
 	ws.mustText(t, "2probe")
@@ -108,8 +110,10 @@ func TestWebSocketSessionIsNotUpgraded(t *testing.T) {
 }
 
 // Whatever a probe does wrong, the session stays on polling and may try again.
-func TestProbesThatFail(t *testing.T) {
-	s := startEcho(t, nil)
+func TestProbesThatFail(t *testing.T) { inBothModes(t, testProbesThatFail) }
+
+func testProbesThatFail(t *testing.T, opts *engine.Options) {
+	s := startEcho(t, opts)
 	c := s.openPolling(t)
 	for _, tc := range []struct {
 		name  string
@@ -222,7 +226,11 @@ func TestDataRequestDuringTheUpgrade(t *testing.T) {
 }
 
 func TestSessionThatEndsWhileUpgrading(t *testing.T) {
-	s := start(t, nil)
+	inBothModes(t, testSessionThatEndsWhileUpgrading)
+}
+
+func testSessionThatEndsWhileUpgrading(t *testing.T, opts *engine.Options) {
+	s := start(t, opts)
 	for name, end := range map[string]func(*testing.T, *pollingClient){
 		"by the client":    func(t *testing.T, c *pollingClient) { c.mustPost(t, "1") },
 		"by a bad request": func(t *testing.T, c *pollingClient) { c.post(t, "abc") },
@@ -249,8 +257,10 @@ func TestSessionThatEndsWhileUpgrading(t *testing.T) {
 
 // A session that is closing, with messages that nobody has polled yet, finishes
 // over the WebSocket.
-func TestUpgradeOfAClosingSession(t *testing.T) {
-	s := start(t, nil)
+func TestUpgradeOfAClosingSession(t *testing.T) { inBothModes(t, testUpgradeOfAClosingSession) }
+
+func testUpgradeOfAClosingSession(t *testing.T, opts *engine.Options) {
+	s := start(t, opts)
 	c := s.openPolling(t)
 	ws := c.probe(t)
 	ws.mustText(t, "2probe")
@@ -264,8 +274,10 @@ func TestUpgradeOfAClosingSession(t *testing.T) {
 }
 
 // An upgrade that the client resets ends the process of several old servers.
-func TestFaultResetDuringTheUpgrade(t *testing.T) {
-	s := startEcho(t, nil)
+func TestFaultResetDuringTheUpgrade(t *testing.T) { inBothModes(t, testFaultResetDuringTheUpgrade) }
+
+func testFaultResetDuringTheUpgrade(t *testing.T, opts *engine.Options) {
+	s := startEcho(t, opts)
 	c := s.openPolling(t)
 	reset := func(conn net.Conn) {
 		if tcp, ok := conn.(*net.TCPConn); ok {
@@ -293,8 +305,10 @@ func TestFaultResetDuringTheUpgrade(t *testing.T) {
 
 // The client's confirmation and its next poll may overtake each other, as they
 // travel on two connections; the official test suite sends them back to back.
-func TestPollThatRacesTheUpgrade(t *testing.T) {
-	s := startEcho(t, nil)
+func TestPollThatRacesTheUpgrade(t *testing.T) { inBothModes(t, testPollThatRacesTheUpgrade) }
+
+func testPollThatRacesTheUpgrade(t *testing.T, opts *engine.Options) {
+	s := startEcho(t, opts)
 	for range 50 {
 		c := s.openPolling(t)
 		get := s.open(t)
@@ -317,9 +331,11 @@ func TestPollThatRacesTheUpgrade(t *testing.T) {
 
 // A session changes its transport while the server sends and receives all the
 // time: nothing may be lost, doubled or reordered in either direction.
-func TestOrderAcrossTheUpgrade(t *testing.T) {
+func TestOrderAcrossTheUpgrade(t *testing.T) { inBothModes(t, testOrderAcrossTheUpgrade) }
+
+func testOrderAcrossTheUpgrade(t *testing.T, opts *engine.Options) {
 	const clients, messages = 10, 300
-	s := start(t, nil)
+	s := start(t, opts)
 	for range clients {
 		c := s.openPolling(t)
 		var sending sync.WaitGroup

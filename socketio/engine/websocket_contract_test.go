@@ -12,8 +12,10 @@ import (
 // The sizes at which the header of a frame, or a buffer, changes its shape.
 var sizes = []int{0, 1, 124, 125, 126, 127, 128, 4093, 4096, 65_534, 65_535, 65_536, 65_537, 999_999}
 
-func TestSizesOfMessages(t *testing.T) {
-	s := startEcho(t, nil)
+func TestSizesOfMessages(t *testing.T) { inBothModes(t, testSizesOfMessages) }
+
+func testSizesOfMessages(t *testing.T, opts *engine.Options) {
+	s := startEcho(t, opts)
 	ws := s.openWS(t)
 	for _, n := range sizes {
 		m := strings.Repeat("0123456789abcdef", n/16+1)[:n]
@@ -39,8 +41,10 @@ func traffic() (wire []byte, want []message) {
 	return wire, []message{text("one"), text("téo"), bin(strings.Repeat("x", 130)), bin(""), text("last")}
 }
 
-func TestFramesCutAnywhere(t *testing.T) {
-	s := start(t, nil)
+func TestFramesCutAnywhere(t *testing.T) { inBothModes(t, testFramesCutAnywhere) }
+
+func testFramesCutAnywhere(t *testing.T, opts *engine.Options) {
+	s := start(t, opts)
 	wire, want := traffic()
 	for cut := range wire {
 		ws := s.openWS(t)
@@ -55,8 +59,10 @@ func TestFramesCutAnywhere(t *testing.T) {
 	}
 }
 
-func TestFramesByteByByte(t *testing.T) {
-	s := start(t, nil)
+func TestFramesByteByByte(t *testing.T) { inBothModes(t, testFramesByteByByte) }
+
+func testFramesByteByByte(t *testing.T, opts *engine.Options) {
+	s := start(t, opts)
 	ws := s.openWS(t)
 	wire, want := traffic()
 	for i := range wire {
@@ -67,8 +73,10 @@ func TestFramesByteByByte(t *testing.T) {
 	ws.peer.expect(t, want...)
 }
 
-func TestManyFramesInOneSegment(t *testing.T) {
-	s := startEcho(t, nil)
+func TestManyFramesInOneSegment(t *testing.T) { inBothModes(t, testManyFramesInOneSegment) }
+
+func testManyFramesInOneSegment(t *testing.T, opts *engine.Options) {
+	s := startEcho(t, opts)
 	ws := s.openWS(t)
 	const n = 5000
 	var wire []byte
@@ -81,8 +89,10 @@ func TestManyFramesInOneSegment(t *testing.T) {
 	}
 }
 
-func TestFragments(t *testing.T) {
-	s := start(t, nil)
+func TestFragments(t *testing.T) { inBothModes(t, testFragments) }
+
+func testFragments(t *testing.T, opts *engine.Options) {
+	s := start(t, opts)
 	ws := s.openWS(t)
 	m := strings.Repeat("añb", 1000)
 	for _, size := range []int{1, 2, 3, 125, 126, 1000, 3999} {
@@ -104,8 +114,10 @@ func TestFragments(t *testing.T) {
 	}
 }
 
-func TestPingsOfTheWebSocketLayer(t *testing.T) {
-	s := startEcho(t, nil)
+func TestPingsOfTheWebSocketLayer(t *testing.T) { inBothModes(t, testPingsOfTheWebSocketLayer) }
+
+func testPingsOfTheWebSocketLayer(t *testing.T, opts *engine.Options) {
+	s := startEcho(t, opts)
 	ws := s.openWS(t)
 	for _, payload := range []string{"", "a", strings.Repeat("p", 125)} {
 		ws.must(t, finPing, payload)
@@ -174,8 +186,10 @@ func violations() []violation {
 	}
 }
 
-func TestViolationsOfWebSocket(t *testing.T) {
-	s := start(t, nil)
+func TestViolationsOfWebSocket(t *testing.T) { inBothModes(t, testViolationsOfWebSocket) }
+
+func testViolationsOfWebSocket(t *testing.T, opts *engine.Options) {
+	s := start(t, opts)
 	for _, v := range violations() {
 		t.Run(v.name, func(t *testing.T) {
 			ws := s.openWS(t)
@@ -198,8 +212,10 @@ func TestViolationsOfWebSocket(t *testing.T) {
 	}
 }
 
-func TestClosingByTheClient(t *testing.T) {
-	s := start(t, nil)
+func TestClosingByTheClient(t *testing.T) { inBothModes(t, testClosingByTheClient) }
+
+func testClosingByTheClient(t *testing.T, opts *engine.Options) {
+	s := start(t, opts)
 	for name, payload := range map[string]string{
 		"without a code":    "",
 		"normal":            closePayload(1000, ""),
@@ -225,8 +241,10 @@ func TestClosingByTheClient(t *testing.T) {
 	}
 }
 
-func TestConnectionThatIsCut(t *testing.T) {
-	s := start(t, nil)
+func TestConnectionThatIsCut(t *testing.T) { inBothModes(t, testConnectionThatIsCut) }
+
+func testConnectionThatIsCut(t *testing.T, opts *engine.Options) {
+	s := start(t, opts)
 	for name, wire := range map[string][]byte{
 		"between frames":     nil,
 		"within a header":    {finText},
@@ -251,7 +269,11 @@ func TestConnectionThatIsCut(t *testing.T) {
 // The reference reads such a packet and does nothing: the connection stays until
 // the ping timeout.
 func TestFaultClosePacketOverWebSocket(t *testing.T) {
-	s := start(t, nil)
+	inBothModes(t, testFaultClosePacketOverWebSocket)
+}
+
+func testFaultClosePacketOverWebSocket(t *testing.T, opts *engine.Options) {
+	s := start(t, opts)
 	ws := s.openWS(t)
 	ws.mustText(t, "4before", "1", "4after")
 	ws.expectClosing(t, noStatus, 1000)

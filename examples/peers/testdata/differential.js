@@ -187,6 +187,7 @@ class Run {
     let result;
     try {
       result = await fn.call(this, a, b);
+      await this.sync(...[a, b].filter((s) => s.connected)); // what was sent to all has come
     } catch (err) {
       result = { thrown: err.message.slice(0, 200) };
     }

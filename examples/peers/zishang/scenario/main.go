@@ -2,7 +2,8 @@
 // examples/peers: the server of testdata/differential.js on
 // github.com/zishang520/socket.io/v2, pinned at v2.5.0.
 //
-// It listens on 127.0.0.1:$PORT and ends when its standard input does.
+// It serves on the listener that it is given as its file 3, and ends when its
+// standard input does.
 package main
 
 import (
@@ -42,9 +43,9 @@ func run() error {
 			return fmt.Errorf("registering: %w", err)
 		}
 	}
-	listener, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", os.Getenv("PORT")))
+	listener, err := net.FileListener(os.NewFile(3, "listener"))
 	if err != nil {
-		return fmt.Errorf("listening: %w", err)
+		return fmt.Errorf("taking over the listener: %w", err)
 	}
 	mux := http.NewServeMux()
 	mux.Handle("/socket.io/", server.ServeHandler(nil))
