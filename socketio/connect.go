@@ -79,17 +79,13 @@ func (s *Socket) connect() {
 		return // closed while the guards ran
 	}
 	s.enter()
-	srv := s.nsp.server
-	for _, o := range srv.observe.connect {
-		o.ObserveConnect(s)
-	}
 	for _, fn := range s.nsp.router.load().connect {
 		s.report("connect", s.protect(func(ctx context.Context) error { return fn(ctx, s) }))
 	}
 }
 
-// enter joins the rooms and sends the CONNECT packet, in this order: whoever
-// learns that the socket is connected can reach it.
+// enter joins the rooms, tells the observers and sends the CONNECT packet, in this
+// order: whoever learns that the socket is connected can reach it.
 func (s *Socket) enter() {
 	s.mu.Lock()
 	rooms := s.rooms
@@ -98,6 +94,9 @@ func (s *Socket) enter() {
 	s.nsp.adapter.Join((*peer)(s))
 	if len(rooms) > 0 {
 		s.nsp.adapter.Join((*peer)(s), rooms...)
+	}
+	for _, o := range s.nsp.server.observe.connect {
+		o.ObserveConnect(s)
 	}
 	data := make([]byte, 0, 32)
 	data = append(data, `{"sid":"`...)

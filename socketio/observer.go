@@ -9,7 +9,8 @@ import (
 // The observers below are called synchronously, possibly from many goroutines at
 // once: they must be quick and must not block.
 
-// ConnectObserver is told of every socket that has connected to a namespace.
+// ConnectObserver is told of every socket that has connected to a namespace, before
+// its client is.
 type ConnectObserver interface {
 	ObserveConnect(s *Socket)
 }
