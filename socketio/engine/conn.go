@@ -144,6 +144,7 @@ func (c *wsConn) Message(binary bool, data []byte) error {
 		reader = c
 	}
 	if binary {
+		c.noteTraffic(false)
 		s.receive(packet.Packet{Type: packet.Message, Binary: true, Data: data}, reader)
 	} else {
 		p, err := packet.Decode(data)
@@ -151,6 +152,7 @@ func (c *wsConn) Message(binary bool, data []byte) error {
 			s.end(ending{reason: ParseError, err: err})
 			return errEnded
 		}
+		c.noteTraffic(p.Type == packet.Pong)
 		s.receive(p, reader)
 	}
 	if s.State() == StateClosed {

@@ -54,7 +54,17 @@ type parked struct {
 	// ended is set when the peer has closed its side: the end is there to be read
 	// behind the data, and there will be no other notice.
 	ended atomic.Bool
+	// What follows is owned by whoever reads.
+	wakes uint8 // since the last heartbeat
+	quiet bool  // there was no message since the last heartbeat
+	idle  bool  // nor before that, since the one before
 }
+
+// busyWakes is the number of times that a parked connection is woken up between two
+// heartbeats before it gets a goroutine, which costs less as long as there is
+// something to read all the time. It is parked again when nothing but heartbeats
+// has come for a while.
+const busyWakes = 16
 
 // Readable starts the reading of input, unless that is under way and will notice.
 // The poller calls it, and whoever closes the connection.
@@ -93,14 +103,20 @@ func (c *wsConn) Run() {
 // park gives the connection to the poller and reads what has arrived before. If it
 // returns nil, somebody else may be reading by then.
 func (c *wsConn) park() error {
+	if err := c.watch(); err != nil {
+		return err
+	}
+	return c.readParked()
+}
+
+// watch gives the connection to the poller.
+func (c *wsConn) watch() error {
+	c.parked.wakes = 0
 	var failed error
 	err := c.raw.Control(func(fd uintptr) {
 		c.parked.token, failed = c.srv.parking.poller.Add(int(fd), c)
 	})
-	if err != nil || failed != nil {
-		return errors.Join(err, failed)
-	}
-	return c.readParked()
+	return errors.Join(err, failed)
 }
 
 // readParked reads until there is nothing more, and then lets go of the
@@ -111,6 +127,13 @@ func (c *wsConn) readParked() error {
 		if err != nil {
 			c.yield()
 			return err
+		}
+		if c.parked.wakes++; c.parked.wakes >= busyWakes {
+			c.yield()
+			if err := c.readBusy(); err != nil {
+				return err
+			}
+			continue
 		}
 		task := c.task
 		c.task = nil
@@ -124,6 +147,37 @@ func (c *wsConn) readParked() error {
 		c.task = task
 		c.yield()
 		c.parked.state.Store(parkedBusy)
+	}
+}
+
+// readBusy reads with a goroutine, the caller's, until the connection is idle, and
+// parks it again.
+func (c *wsConn) readBusy() error {
+	_ = c.raw.Control(func(fd uintptr) { c.srv.parking.poller.Release(int(fd), c.parked.token) })
+	c.parked.token = 0
+	for src := c.source(); !c.parked.idle; {
+		b, err := src.next()
+		if len(b) > 0 {
+			ferr := c.parser.Feed(b, c.srv.limits, c)
+			src.release()
+			if ferr != nil {
+				return ferr
+			}
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return c.watch()
+}
+
+// noteTraffic tells idle connections from busy ones.
+func (c *wsConn) noteTraffic(heartbeat bool) {
+	p := &c.parked
+	p.idle = heartbeat && p.quiet
+	p.quiet = heartbeat
+	if heartbeat {
+		p.wakes = 0
 	}
 }
 

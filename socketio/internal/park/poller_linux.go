@@ -111,6 +111,14 @@ func (p *Poller) Remove(t Token) {
 	p.free = append(p.free, i)
 }
 
+// Release is Remove for a connection that stays open and is read by other means.
+func (p *Poller) Release(fd int, t Token) {
+	p.Remove(t)
+	_ = p.control(func(epoll int) error {
+		return syscall.EpollCtl(epoll, syscall.EPOLL_CTL_DEL, fd, &syscall.EpollEvent{})
+	})
+}
+
 // Len returns the number of connections that are watched.
 func (p *Poller) Len() int {
 	p.mu.Lock()

@@ -14,6 +14,9 @@ func (*Poller) Add(int, Waiter) (Token, error) { return 0, ErrUnsupported }
 // Remove does nothing.
 func (*Poller) Remove(Token) {}
 
+// Release does nothing.
+func (*Poller) Release(int, Token) {}
+
 // Len returns 0.
 func (*Poller) Len() int { return 0 }
 
