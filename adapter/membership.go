@@ -6,112 +6,175 @@ import "sync"
 // peer is in. A host embeds one in each of its peers and returns its address
 // from [Peer.Membership]. The zero value is ready; it serves one namespace of
 // one adapter and must not be copied.
+//
+// Most peers are in one room beside their own, which costs no memory besides the
+// Membership and a pointer in the room.
 type Membership struct {
-	index int32 // in Memory.all, guarded by Memory.allMu
-
-	n     uint8 // how many rooms the list at first has; guarded by mu
-	state state // guarded by mu
-
-	mu    sync.Mutex      // taken after the lock of a shard, never before
-	first *node           // the rooms while they are few; guarded by mu
-	many  map[*room]*node // the rooms once they are many; guarded by mu
-	peer  Peer            // set before the first node is made, never changed
+	mu    sync.Mutex // taken after the lock of a shard or of Memory.all, never before
+	peer  Peer       // set before the member is seen anywhere, never changed
+	first *room      // one of the rooms; nil if there is none. Guarded by mu
+	at    int32      // the member's place in it, guarded by mu
+	place int32      // see below; changed with mu and Memory.allMu held
+	more  *seats     // in the other rooms; nil until there are some. Guarded by mu
 }
 
-// state is how far a peer has come in its namespace.
-type state uint8
-
+// The values of Membership.place, besides the place in Memory.all plus one.
 const (
-	stateNew state = iota
-	stateJoined
-	stateLeft
+	placeNew  = 0
+	placeLeft = -1
 )
 
-// fewRooms is the number of rooms that a peer keeps in a list, which is small,
-// before it keeps them in a map, which is quick.
-const fewRooms = 32
-
-// A node ties one member to one room. It is all that a membership costs,
-// besides the pointer to it in the room.
-type node struct {
-	member *Membership
-	room   *room
-	next   *node // guarded by member.mu
-	index  int32 // in room.nodes, guarded by the lock of the room's shard
+// seats are a member's places in rooms.
+type seats struct {
+	list []seat
+	of   map[*room]int // the index in list; nil while the list is short
 }
 
-// find returns the node for the room, nil if there is none.
-func (m *Membership) find(r *room) *node {
-	if m.many != nil {
-		return m.many[r]
+// seat is a member's place in one room.
+type seat struct {
+	room *room
+	at   int32 // in room.members
+}
+
+const (
+	// fewSeats is the number of rooms up to which a peer's rooms are searched one
+	// by one.
+	fewSeats = 32
+	// An empty list of this many seats is kept for the next room.
+	idleSeats = 4
+)
+
+// joined reports whether the member is in the namespace. m.mu is held.
+func (m *Membership) joined() bool { return m.place > 0 }
+
+// find returns where the member's place in the room is kept, nil if it is not in
+// it. m.mu is held.
+func (m *Membership) find(r *room) *int32 {
+	if m.first == r {
+		return &m.at
 	}
-	for n := m.first; n != nil; n = n.next {
-		if n.room == r {
-			return n
-		}
+	if m.more == nil {
+		return nil
+	}
+	if i := m.more.index(r); i >= 0 {
+		return &m.more.list[i].at
 	}
 	return nil
 }
 
-// add puts the node of a room into the membership, which does not have it.
-func (m *Membership) add(n *node) {
-	if m.many == nil && m.n < fewRooms {
-		n.next, m.first = m.first, n
-		m.n++
+// add enters a room that the member is not in yet. m.mu is held.
+func (m *Membership) add(r *room, at int32) {
+	if m.first == nil {
+		m.first, m.at = r, at
 		return
 	}
-	if m.many == nil {
-		m.many = make(map[*room]*node, 2*fewRooms)
-		for old := m.first; old != nil; {
-			m.many[old.room] = old
-			old, old.next = old.next, nil
-		}
-		m.first, m.n = nil, 0
+	if m.more == nil {
+		m.more = new(seats)
 	}
-	m.many[n.room] = n
+	m.more.add(seat{r, at})
 }
 
-// remove takes the node of a room out of the membership and returns it, nil if
-// there is none.
-func (m *Membership) remove(r *room) *node {
-	if m.many != nil {
-		n := m.many[r]
-		delete(m.many, r)
-		if len(m.many) == 0 {
-			m.many = nil
-		}
-		return n
+// remove takes a room out of the membership and returns the place that the
+// member has in it. It reports false if it is not in it. m.mu is held.
+func (m *Membership) remove(r *room) (at int32, ok bool) {
+	if m.first == r {
+		m.first = nil
+		return m.at, true
 	}
-	for at := &m.first; *at != nil; at = &(*at).next {
-		if n := *at; n.room == r {
-			*at, n.next = n.next, nil
-			m.n--
-			return n
-		}
+	if m.more == nil {
+		return 0, false
 	}
-	return nil
+	i := m.more.index(r)
+	if i < 0 {
+		return 0, false
+	}
+	at = m.more.remove(i)
+	if len(m.more.list) == 0 && cap(m.more.list) > idleSeats {
+		m.more = nil
+	}
+	return at, true
 }
 
-// leave ends the membership for good and returns the nodes that it had, which
-// from then on belong to the caller alone.
-func (m *Membership) leave() (nodes []*node) {
+// any returns the name of one of the rooms. It reports false if there is none.
+func (m *Membership) any() (name string, ok bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	nodes = make([]*node, 0, m.len())
-	m.each(func(n *node) { nodes = append(nodes, n) })
-	m.first, m.many, m.n, m.state = nil, nil, 0, stateLeft
-	return nodes
+	if m.more != nil {
+		if last := len(m.more.list) - 1; last >= 0 {
+			return m.more.list[last].room.name, true
+		}
+	}
+	if m.first != nil {
+		return m.first.name, true
+	}
+	return "", false
 }
 
-// len returns the number of rooms.
-func (m *Membership) len() int { return int(m.n) + len(m.many) }
+// appendRooms appends the names of the rooms. m.mu is held.
+func (m *Membership) appendRooms(names []string) []string {
+	if m.first != nil {
+		names = append(names, m.first.name)
+	}
+	if m.more != nil {
+		for _, s := range m.more.list {
+			names = append(names, s.room.name)
+		}
+	}
+	return names
+}
 
-// each calls visit for every room.
-func (m *Membership) each(visit func(*node)) {
-	for n := m.first; n != nil; n = n.next {
-		visit(n)
+// len returns the number of rooms. m.mu is held.
+func (m *Membership) len() (n int) {
+	if m.first != nil {
+		n++
 	}
-	for _, n := range m.many {
-		visit(n)
+	if m.more != nil {
+		n += len(m.more.list)
 	}
+	return n
+}
+
+// index returns the index of the room's seat, -1 if there is none.
+func (s *seats) index(r *room) int {
+	if s.of != nil {
+		if i, ok := s.of[r]; ok {
+			return i
+		}
+		return -1
+	}
+	for i := range s.list {
+		if s.list[i].room == r {
+			return i
+		}
+	}
+	return -1
+}
+
+func (s *seats) add(n seat) {
+	s.list = append(s.list, n)
+	switch last := len(s.list) - 1; {
+	case s.of != nil:
+		s.of[n.room] = last
+	case len(s.list) > fewSeats:
+		s.of = make(map[*room]int, 2*fewSeats)
+		for i := range s.list {
+			s.of[s.list[i].room] = i
+		}
+	}
+}
+
+func (s *seats) remove(i int) (at int32) {
+	gone, last := s.list[i], len(s.list)-1
+	moved := s.list[last]
+	s.list[i], s.list[last] = moved, seat{}
+	s.list = shrink(s.list[:last])
+	switch {
+	case s.of == nil:
+	case len(s.list) <= fewSeats/2:
+		s.of = nil
+	default:
+		s.of[moved.room] = i
+		delete(s.of, gone.room)
+	}
+	return gone.at
 }

@@ -24,7 +24,7 @@ type Memory struct {
 	shards [shardCount]shard
 
 	allMu sync.RWMutex
-	all   []Peer
+	all   []*Membership
 
 	selections sync.Pool // of *selection
 }
@@ -71,10 +71,10 @@ func (m *Memory) Leave(p Peer, rooms ...string) {
 // Join is called for p afterwards does nothing.
 func (m *Memory) LeaveAll(p Peer) {
 	member := p.Membership()
-	for _, n := range member.leave() {
-		m.shard(n.room.name).drop(n)
+	m.exit(member) // from here on it joins no room
+	for name, ok := member.any(); ok; name, ok = member.any() {
+		m.shard(name).leave(member, name)
 	}
-	m.exit(member)
 }
 
 // Rooms returns the rooms that p is in, its own id first and the others in no
@@ -83,13 +83,10 @@ func (m *Memory) Rooms(p Peer) []string {
 	member := p.Membership()
 	member.mu.Lock()
 	defer member.mu.Unlock()
-	if member.state != stateJoined {
+	if !member.joined() {
 		return nil
 	}
-	names := make([]string, 1, 1+member.len())
-	names[0] = p.ID()
-	member.each(func(n *node) { names = append(names, n.room.name) })
-	return names
+	return member.appendRooms(append(make([]string, 0, 1+member.len()), p.ID()))
 }
 
 // Has reports whether the room has a local member. The id of a connected local

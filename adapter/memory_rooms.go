@@ -3,6 +3,7 @@ package adapter
 import (
 	"hash/maphash"
 	"maps"
+	"slices"
 	"sync"
 )
 
@@ -15,14 +16,16 @@ const shardCount = 32
 type shard struct {
 	mu    sync.RWMutex
 	rooms map[string]*room
-	peak  int // the most rooms that the map has held since it was made
+	peak  int   // the most rooms that the map has held since it was made
+	spare *room // a room that nobody is in, for the next one; or nil
 }
 
 // room is a set of members in no order: every member knows its place, so that
 // it can leave without a search.
 type room struct {
-	name  string
-	nodes []*node
+	name    string // changed only while nobody is in the room
+	members []*Membership
+	alone   [1]*Membership // where members begins: many rooms have one member
 }
 
 const (
@@ -43,7 +46,7 @@ func (s *shard) join(p Peer, member *Membership, name string) {
 	defer s.mu.Unlock()
 	member.mu.Lock()
 	defer member.mu.Unlock()
-	if member.state == stateLeft {
+	if member.place == placeLeft {
 		return
 	}
 	r := s.rooms[name]
@@ -52,12 +55,17 @@ func (s *shard) join(p Peer, member *Membership, name string) {
 	} else if member.find(r) != nil {
 		return
 	}
-	if member.peer == nil { // or it is p already, and may be read meanwhile
-		member.peer = p
+	member.bind(p)
+	member.add(r, int32(len(r.members)))
+	r.members = append(r.members, member)
+}
+
+// bind ties the member to its peer. Later calls only read, since others may do so
+// meanwhile. m.mu is held.
+func (m *Membership) bind(p Peer) {
+	if m.peer == nil {
+		m.peer = p
 	}
-	n := &node{member: member, room: r, index: int32(len(r.nodes))}
-	r.nodes = append(r.nodes, n)
-	member.add(n)
 }
 
 // create makes an empty room. The caller fills it before it unlocks the shard.
@@ -65,7 +73,13 @@ func (s *shard) create(name string) *room {
 	if s.rooms == nil {
 		s.rooms = make(map[string]*room)
 	}
-	r := &room{name: name}
+	r := s.spare
+	s.spare = nil
+	if r == nil {
+		r = new(room)
+		r.members = r.alone[:0]
+	}
+	r.name = name
 	s.rooms[name] = r
 	s.peak = max(s.peak, len(s.rooms))
 	return r
@@ -80,29 +94,34 @@ func (s *shard) leave(member *Membership, name string) {
 		return
 	}
 	member.mu.Lock()
-	n := member.remove(r)
+	at, ok := member.remove(r)
 	member.mu.Unlock()
-	if n != nil {
-		s.detach(n)
+	if ok {
+		s.detach(r, at)
 	}
 }
 
-// drop takes a node that its membership has given up already out of its room.
-func (s *shard) drop(n *node) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.detach(n)
-}
-
-// detach removes the node from its room, and the room if it is empty then.
-func (s *shard) detach(n *node) {
-	r := n.room
-	last := r.nodes[len(r.nodes)-1]
-	r.nodes[n.index], last.index = last, n.index
-	r.nodes[len(r.nodes)-1] = nil
-	r.nodes = shrink(r.nodes[:len(r.nodes)-1])
-	if len(r.nodes) == 0 {
+// detach removes the member at the given place of a room, and the room if it is
+// empty then. The last member takes the place.
+func (s *shard) detach(r *room, at int32) {
+	end := int32(len(r.members) - 1)
+	if at != end {
+		last := r.members[end]
+		r.members[at] = last
+		last.mu.Lock()
+		if place := last.find(r); place != nil {
+			*place = at
+		}
+		last.mu.Unlock()
+	}
+	r.members[end] = nil
+	r.members = shrink(r.members[:end])
+	if len(r.members) == 0 {
 		s.remove(r.name)
+		r.name = ""
+		if cap(r.members) <= shrinkAbove {
+			s.spare = r
+		}
 	}
 }
 
@@ -130,9 +149,16 @@ func (s *shard) appendPeers(dst []Peer, name string) []Peer {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	if r := s.rooms[name]; r != nil {
-		for _, n := range r.nodes {
-			dst = append(dst, n.member.peer)
-		}
+		dst = appendPeers(dst, r.members)
+	}
+	return dst
+}
+
+// appendPeers appends the peers of the members.
+func appendPeers(dst []Peer, members []*Membership) []Peer {
+	dst = slices.Grow(dst, len(members))
+	for _, member := range members {
+		dst = append(dst, member.peer)
 	}
 	return dst
 }
@@ -142,9 +168,7 @@ func (s *shard) appendMembers(dst []*Membership, name string) []*Membership {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	if r := s.rooms[name]; r != nil {
-		for _, n := range r.nodes {
-			dst = append(dst, n.member)
-		}
+		dst = append(dst, r.members...)
 	}
 	return dst
 }
@@ -156,26 +180,40 @@ func (m *Memory) enter(p Peer) {
 	defer m.allMu.Unlock()
 	member.mu.Lock()
 	defer member.mu.Unlock()
-	if member.state != stateNew {
+	if member.place != placeNew {
 		return
 	}
-	member.state, member.index = stateJoined, int32(len(m.all))
-	m.all = append(m.all, p)
+	member.bind(p)
+	m.all = append(m.all, member)
+	member.place = int32(len(m.all))
 }
 
-// exit removes a member that has left for good from the namespace, if it ever
-// was in it.
+// exit removes a member from the namespace for good.
 func (m *Memory) exit(member *Membership) {
 	m.allMu.Lock()
 	defer m.allMu.Unlock()
-	i, last := int(member.index), len(m.all)-1
-	if i > last || m.all[i].Membership() != member {
+	place := member.leave()
+	if place <= 0 {
 		return
 	}
-	m.all[i] = m.all[last]
-	m.all[i].Membership().index = member.index
+	last := len(m.all) - 1
+	if moved := m.all[last]; moved != member {
+		m.all[place-1] = moved
+		moved.mu.Lock()
+		moved.place = place
+		moved.mu.Unlock()
+	}
 	m.all[last] = nil
 	m.all = shrink(m.all[:last])
+}
+
+// leave sees to it that the member joins no room any more, and returns the place
+// that it had in the namespace. The caller holds Memory.allMu.
+func (m *Membership) leave() (place int32) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	place, m.place = m.place, placeLeft
+	return place
 }
 
 // shrink returns s, or a copy of it if much more memory is behind s than it

@@ -21,7 +21,7 @@ const (
 func (s *selection) gather(m *Memory, t Target) {
 	if len(t.Rooms) == 0 {
 		m.allMu.RLock()
-		s.peers = append(s.peers, m.all...)
+		s.peers = appendPeers(s.peers, m.all)
 		m.allMu.RUnlock()
 	}
 	for _, name := range t.Rooms {
@@ -136,5 +136,5 @@ func (m *Memory) local(id string) (Peer, bool) {
 	member := p.Membership()
 	member.mu.Lock()
 	defer member.mu.Unlock()
-	return p, member.state == stateJoined
+	return p, member.joined()
 }

@@ -3,6 +3,7 @@ package socketio_test
 import (
 	"bufio"
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net"
@@ -92,40 +93,79 @@ func benchServer(tb testing.TB, io *socketio.Server) string {
 	return srv.URL
 }
 
+// connectRoom starts a server with n clients in a room, who have been sent nothing else when it returns.
+func connectRoom(tb testing.TB, n int) (*socketio.Server, []*benchClient) {
+	tb.Helper()
+	srv := socketio.NewServer(nil)
+	srv.OnConnect(func(_ context.Context, s *socketio.Socket) error {
+		s.Join("room")
+		return s.Emit("ready")
+	})
+	url := benchServer(tb, srv)
+	clients := make([]*benchClient, n)
+	for i := range clients {
+		clients[i] = dialBench(tb, url)
+		clients[i].next(tb) // ready
+	}
+	return srv, clients
+}
+
 // BenchmarkAckRoundTrip measures an event that is acknowledged, over TCP, with
 // both sides in this process.
 func BenchmarkAckRoundTrip(b *testing.B) {
-	srv := socketio.NewServer(nil)
-	socketio.OnWithAck(srv, "echo", func(_ context.Context, _ *socketio.Socket, s string) (string, error) { return s, nil })
-	c := dialBench(b, benchServer(b, srv))
-	frame := clientFrame(`421["echo","` + strings.Repeat("x", 64) + `"]`)
-	b.ReportAllocs()
-	for b.Loop() {
-		c.write(b, frame)
-		c.next(b)
+	type point struct{ X, Y int }
+	text := `"` + strings.Repeat("x", 64) + `"`
+	for _, bench := range []struct {
+		name, arg string
+		register  func(*socketio.Server)
+	}{
+		{"string", text, func(srv *socketio.Server) {
+			socketio.OnWithAck(srv, "echo", func(_ context.Context, _ *socketio.Socket, s string) (string, error) { return s, nil })
+		}},
+		{"raw", text, func(srv *socketio.Server) {
+			socketio.OnWithAck(srv, "echo", func(_ context.Context, _ *socketio.Socket, v json.RawMessage) (json.RawMessage, error) { return v, nil })
+		}},
+		{"struct", `{"X":1,"Y":2}`, func(srv *socketio.Server) {
+			socketio.OnWithAck(srv, "echo", func(_ context.Context, _ *socketio.Socket, p point) (point, error) { return p, nil })
+		}},
+		{"nothing", text, func(srv *socketio.Server) {
+			socketio.On(srv, "echo", func(context.Context, *socketio.Socket, string) error { return nil })
+		}},
+	} {
+		b.Run(bench.name, func(b *testing.B) {
+			srv := socketio.NewServer(nil)
+			bench.register(srv)
+			c := dialBench(b, benchServer(b, srv))
+			frame := clientFrame(`421["echo",` + bench.arg + `]`)
+			b.ReportAllocs()
+			for b.Loop() {
+				c.write(b, frame)
+				c.next(b)
+			}
+		})
 	}
 }
 
-// BenchmarkBroadcast measures one broadcast to a room, and its reading by all
-// clients.
+// BenchmarkBroadcast measures one broadcast, and its reading by all clients.
 func BenchmarkBroadcast(b *testing.B) {
-	for _, size := range []int{1, 100, 1000} {
-		b.Run(fmt.Sprint(size), func(b *testing.B) {
-			srv := socketio.NewServer(nil)
-			srv.OnConnect(func(_ context.Context, s *socketio.Socket) error {
-				s.Join("room")
-				return s.Emit("ready")
-			})
-			url := benchServer(b, srv)
-			clients := make([]*benchClient, size)
-			for i := range clients {
-				clients[i] = dialBench(b, url)
-				clients[i].next(b) // ready
-			}
+	room := func(srv *socketio.Server) socketio.Broadcast { return srv.To("room") }
+	for _, bench := range []struct {
+		name string
+		size int
+		to   func(*socketio.Server) socketio.Broadcast
+	}{
+		{"1", 1, room},
+		{"10", 10, room},
+		{"1000", 1000, room},
+		{"all 100", 100, func(srv *socketio.Server) socketio.Broadcast { return srv.Except() }},
+		{"except 100", 100, func(srv *socketio.Server) socketio.Broadcast { return srv.To("room").Except("other") }},
+		{"volatile 100", 100, func(srv *socketio.Server) socketio.Broadcast { return srv.To("room").Volatile() }},
+	} {
+		b.Run(bench.name, func(b *testing.B) {
+			srv, clients := connectRoom(b, bench.size)
 			payload := strings.Repeat("x", 64)
-			to := srv.To("room")
-			b.ReportAllocs()
-			for b.Loop() {
+			to := bench.to(srv)
+			one := func() {
 				if err := to.Emit("msg", payload); err != nil {
 					b.Fatal(err)
 				}
@@ -133,7 +173,12 @@ func BenchmarkBroadcast(b *testing.B) {
 					c.next(b)
 				}
 			}
-			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(size), "ns/delivery")
+			one() // queues are made
+			b.ReportAllocs()
+			for b.Loop() {
+				one()
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(bench.size), "ns/delivery")
 		})
 	}
 }

@@ -11,24 +11,42 @@ import (
 )
 
 // conn is a client's connection: the sockets that share it, and what has been
-// received of a packet. It is the receiver of an engine session.
+// received of a packet. It is the receiver of an engine session. Its first socket
+// is a part of it, since nearly all connections have one and no more.
 type conn struct {
 	server  *Server
 	session *engine.Session
 	state   parser.State // the reader's
-	timer   wheel.Entry  // until the first namespace is joined, or the attachments have come
 
-	mu      sync.Mutex
-	sockets []*Socket // at most one for each namespace, connecting ones among them
-	kicked  []string  // namespaces from which the server has disconnected the client
-	closed  bool
-	awaits  bool         // attachments
-	waiting *wheel.Class // what the timer runs for, nil if it does not
+	mu     sync.Mutex
+	timer  *wheel.Entry // nil unless it runs
+	others *others      // nil until they are needed
+	closed bool
+	awaits bool  // attachments
+	waits  await // what the timer runs for
+	used   bool  // first has been a socket, and is not used for another one
+	joined bool  // first is one of the sockets
+	first  Socket
 }
+
+// others are what a connection needs for a second namespace, or after its
+// server has disconnected it from the first.
+type others struct {
+	sockets []*Socket // besides the first one
+	kicked  []string  // namespaces from which the server has disconnected the client
+}
+
+// await is what a connection's timer runs for.
+type await uint8
+
+const (
+	awaitNothing await = iota
+	awaitConnect
+	awaitAttachments
+)
 
 func (srv *Server) accept(session *engine.Session) engine.Receiver {
 	c := &conn{server: srv, session: session}
-	srv.engine.Wheel().Init(&c.timer, c)
 	c.watch()
 	return c
 }
@@ -99,26 +117,20 @@ func (c *conn) onPacket(p *adapter.Packet, m engine.Message) error {
 func (c *conn) member(namespace string) (*Socket, error) {
 	c.mu.Lock()
 	s := c.find(namespace)
-	kicked := slices.Contains(c.kicked, namespace)
+	kicked := s == nil && c.kickedFrom(namespace)
 	c.mu.Unlock()
 	switch {
 	case s != nil && s.Connected():
 		return s, nil
-	case kicked, s != nil && s.ended():
+	case kicked, s != nil && s.currentState() == stateClosed:
 		return nil, nil
 	}
 	return nil, errNotJoined
 }
 
-func (s *Socket) ended() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.state == stateClosed
-}
-
 // find returns the socket of a namespace. c.mu is held.
 func (c *conn) find(namespace string) *Socket {
-	for _, s := range c.sockets {
+	for s := range c.sockets {
 		if s.nsp.name == namespace {
 			return s
 		}
@@ -126,12 +138,60 @@ func (c *conn) find(namespace string) *Socket {
 	return nil
 }
 
+// sockets are at most one for each namespace, connecting ones among them. c.mu is
+// held.
+func (c *conn) sockets(yield func(*Socket) bool) {
+	if c.joined && !yield(&c.first) || c.others == nil {
+		return
+	}
+	for _, s := range c.others.sockets {
+		if !yield(s) {
+			return
+		}
+	}
+}
+
+// other returns what the connection needs besides its first socket. c.mu is held.
+func (c *conn) other() *others {
+	if c.others == nil {
+		c.others = new(others)
+	}
+	return c.others
+}
+
+// count returns the number of sockets. c.mu is held.
+func (c *conn) count() (n int) {
+	if c.joined {
+		n++
+	}
+	if c.others != nil {
+		n += len(c.others.sockets)
+	}
+	return n
+}
+
+// add returns a new socket of the connection. c.mu is held.
+func (c *conn) add() *Socket {
+	if !c.used {
+		c.used, c.joined = true, true
+		return &c.first
+	}
+	s := new(Socket)
+	o := c.other()
+	o.sockets = append(o.sockets, s)
+	return s
+}
+
 // remove takes a socket off the connection. A connection without any socket is
 // closed after a while, as one that has never had any.
 func (c *conn) remove(s *Socket) {
 	c.mu.Lock()
-	if i := slices.Index(c.sockets, s); i >= 0 {
-		c.sockets = slices.Delete(c.sockets, i, i+1)
+	if s == &c.first {
+		c.joined = false
+	} else if o := c.others; o != nil {
+		if i := slices.Index(o.sockets, s); i >= 0 {
+			o.sockets = slices.Delete(o.sockets, i, i+1)
+		}
 	}
 	c.mu.Unlock()
 	c.watch()
@@ -144,36 +204,49 @@ func (c *conn) watch() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	want := c.wanted()
-	if want == c.waiting {
+	if want == c.waits {
 		return
 	}
-	c.waiting = want
-	if want == nil {
+	c.waits = want
+	if want == awaitNothing {
 		c.timer.Disarm()
+		c.timer = nil
 		return
 	}
-	want.Arm(&c.timer)
+	if c.timer == nil {
+		c.timer = new(wheel.Entry)
+		c.server.engine.Wheel().Init(c.timer, c)
+	}
+	class := c.server.connectTimeout
+	if want == awaitAttachments {
+		class = c.server.attachmentTimeout
+	}
+	class.Arm(c.timer)
 }
 
-// wanted returns the class of the timeout that should run. c.mu is held.
-func (c *conn) wanted() *wheel.Class {
-	connected := slices.ContainsFunc(c.sockets, (*Socket).Connected)
-	switch {
-	case c.closed:
-		return nil
-	case !connected:
-		return c.server.connectTimeout
-	case c.awaits:
-		return c.server.attachmentTimeout
+// wanted returns what the timer should run for. c.mu is held.
+func (c *conn) wanted() await {
+	if c.closed {
+		return awaitNothing
 	}
-	return nil
+	for s := range c.sockets {
+		if !s.Connected() {
+			continue
+		}
+		if c.awaits {
+			return awaitAttachments
+		}
+		return awaitNothing
+	}
+	return awaitConnect
 }
 
 // kick disconnects a socket and tells the client.
 func (c *conn) kick(s *Socket) {
 	c.mu.Lock()
-	if !slices.Contains(c.kicked, s.nsp.name) {
-		c.kicked = append(c.kicked, s.nsp.name)
+	if !c.kickedFrom(s.nsp.name) {
+		o := c.other()
+		o.kicked = append(o.kicked, s.nsp.name)
 	}
 	c.mu.Unlock()
 	switch s.close(ServerNamespaceDisconnect, nil) {
@@ -184,10 +257,18 @@ func (c *conn) kick(s *Socket) {
 	}
 }
 
+// kickedFrom reports whether the server has disconnected the client from the
+// namespace. c.mu is held.
+func (c *conn) kickedFrom(namespace string) bool {
+	return c.others != nil && slices.Contains(c.others.kicked, namespace)
+}
+
 // unkick forgets that the client was disconnected from a namespace, since it
 // connects again. c.mu is held.
 func (c *conn) unkick(namespace string) {
-	c.kicked = slices.DeleteFunc(c.kicked, func(n string) bool { return n == namespace })
+	if o := c.others; o != nil {
+		o.kicked = slices.DeleteFunc(o.kicked, func(n string) bool { return n == namespace })
+	}
 }
 
 // kickAll disconnects all sockets, tells the client and closes the connection.
@@ -201,7 +282,11 @@ func (c *conn) kickAll() {
 func (c *conn) all() []*Socket {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return slices.Clone(c.sockets)
+	all := make([]*Socket, 0, c.count())
+	for s := range c.sockets {
+		all = append(all, s)
+	}
+	return all
 }
 
 // OnClose ends all sockets of the connection.
@@ -217,9 +302,9 @@ func (c *conn) OnClose(_ *engine.Session, r engine.Reason, err error) {
 
 // Expire closes a connection that has joined no namespace in time, or has not
 // sent the attachments that it has announced.
-func (c *conn) Expire(*wheel.Entry) {
+func (c *conn) Expire(timer *wheel.Entry) {
 	c.mu.Lock()
-	due := c.wanted() != nil // or it has joined in the last moment
+	due := timer == c.timer && c.wanted() != awaitNothing // or it has joined in the last moment
 	c.mu.Unlock()
 	if due {
 		c.session.Close(engine.ForcedClose)

@@ -20,8 +20,10 @@ var (
 // newID returns a socket id: 120 random bits in 20 characters.
 func newID() string {
 	var b [15]byte
+	var id [20]byte
 	_, _ = rand.Read(b[:]) // never fails
-	return base64.RawURLEncoding.EncodeToString(b[:])
+	base64.RawURLEncoding.Encode(id[:], b[:])
+	return string(id[:])
 }
 
 // onConnect handles a CONNECT packet. The guards run on a goroutine of the socket.
@@ -34,7 +36,6 @@ func (c *conn) onConnect(p *adapter.Packet) error {
 	if srv.draining.Load() {
 		return nil // the connection is about to be closed
 	}
-	s := &Socket{nsp: n, conn: c, id: newID(), auth: bytes.Clone(p.Data), running: true}
 	c.mu.Lock()
 	switch {
 	case c.closed:
@@ -43,11 +44,15 @@ func (c *conn) onConnect(p *adapter.Packet) error {
 	case c.find(n.name) != nil:
 		c.mu.Unlock()
 		return errConnectTwice
-	case len(c.sockets) >= srv.opts.MaxNamespaces:
+	case c.count() >= srv.opts.MaxNamespaces:
 		c.mu.Unlock()
 		return c.refuse(n.name, &Error{Message: "too many namespaces"})
 	}
-	c.sockets = append(c.sockets, s)
+	s := c.add()
+	s.nsp, s.conn, s.id, s.running = n, c, newID(), true
+	if len(p.Data) > 0 {
+		s.details = &details{auth: bytes.Clone(p.Data)}
+	}
 	c.unkick(n.name)
 	c.mu.Unlock()
 	s.submit()
@@ -87,10 +92,7 @@ func (s *Socket) connect() {
 // enter joins the rooms, tells the observers and sends the CONNECT packet, in this
 // order: whoever learns that the socket is connected can reach it.
 func (s *Socket) enter() {
-	s.mu.Lock()
-	rooms := s.rooms
-	s.rooms = nil
-	s.mu.Unlock()
+	rooms := s.takeRooms()
 	s.nsp.adapter.Join((*peer)(s))
 	if len(rooms) > 0 {
 		s.nsp.adapter.Join((*peer)(s), rooms...)
@@ -98,12 +100,21 @@ func (s *Socket) enter() {
 	for _, o := range s.nsp.server.observe.connect {
 		o.ObserveConnect(s)
 	}
-	data := make([]byte, 0, 32)
-	data = append(data, `{"sid":"`...)
-	data = append(data, s.id...)
-	data = append(data, `"}`...)
-	_ = s.conn.send(&adapter.Packet{Type: adapter.Connect, Namespace: s.nsp.name, Data: data}, 0)
+	d := s.nsp.server.newDraft()
+	d.connected(s)
+	_ = s.conn.send(&d.packet, 0)
+	s.nsp.server.freeDraft(d)
 	s.conn.watch()
+}
+
+// takeRooms returns the rooms that a guard has asked for.
+func (s *Socket) takeRooms() (rooms []string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if d := s.details; d != nil {
+		rooms, d.rooms = d.rooms, nil
+	}
+	return rooms
 }
 
 // setConnected ends the connecting state. It reports false if the socket has been
@@ -111,10 +122,10 @@ func (s *Socket) enter() {
 func (s *Socket) setConnected() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.state != stateConnecting {
+	if s.currentState() != stateConnecting {
 		return false
 	}
-	s.state = stateConnected
+	s.state.Store(uint32(stateConnected))
 	s.greeted = true
 	return true
 }
@@ -146,25 +157,24 @@ func (s *Socket) refused(cause error) {
 // close ends the socket once; it returns the state that the socket was in. Its
 // disconnect functions run afterwards, as its last task.
 func (s *Socket) close(r Reason, cause error) (was socketState) {
-	s.mu.Lock()
-	was = s.state
-	s.mu.Unlock()
 	var rooms []string
-	if was == stateConnected {
+	if s.Connected() {
 		rooms = s.nsp.adapter.Rooms((*peer)(s))
 	}
 
 	s.mu.Lock()
-	if was = s.state; was == stateClosed {
+	if was = s.currentState(); was == stateClosed {
 		s.mu.Unlock()
 		return was
 	}
-	s.state, s.reason, s.rooms = stateClosed, r, rooms
-	acks := s.acks
-	s.acks = nil
+	s.state.Store(uint32(stateClosed))
+	d := s.detail()
+	d.reason, d.rooms = r, rooms
+	acks := d.acks
+	d.acks = nil
 	s.endEvents(r)
-	if s.done != nil {
-		close(s.done)
+	if d.done != nil {
+		close(d.done)
 	}
 	s.mu.Unlock()
 
@@ -184,9 +194,12 @@ func (s *Socket) close(r Reason, cause error) (was socketState) {
 }
 
 func (s *Socket) runDisconnect() {
+	s.mu.Lock()
+	reason := s.look().reason
+	s.mu.Unlock()
 	for _, fn := range s.nsp.router.load().disconnect {
 		s.report("disconnect", s.protect(func(ctx context.Context) error {
-			fn(ctx, s, s.reason)
+			fn(ctx, s, reason)
 			return nil
 		}))
 	}

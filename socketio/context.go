@@ -20,20 +20,18 @@ func (c *socketContext) Done() <-chan struct{} {
 	s := c.socket()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.done == nil {
-		s.done = make(chan struct{})
-		if s.state == stateClosed {
-			close(s.done)
+	d := s.detail()
+	if d.done == nil {
+		d.done = make(chan struct{})
+		if s.currentState() == stateClosed {
+			close(d.done)
 		}
 	}
-	return s.done
+	return d.done
 }
 
 func (c *socketContext) Err() error {
-	s := c.socket()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.state == stateClosed {
+	if c.socket().currentState() == stateClosed {
 		return context.Canceled
 	}
 	return nil

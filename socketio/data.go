@@ -63,22 +63,24 @@ func (k Key[T]) Get(h Holder) T {
 func (k Key[T]) Set(s *Socket, v T) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for i := range s.data {
-		if s.data[i].name == k.name {
-			s.data[i].value = v
+	d := s.detail()
+	for i := range d.data {
+		if d.data[i].name == k.name {
+			d.data[i].value = v
 			return
 		}
 	}
-	s.data = append(s.data, datum{k.name, v})
+	d.data = append(d.data, datum{k.name, v})
 }
 
 // Delete removes the value from a socket.
 func (k Key[T]) Delete(s *Socket) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for i := range s.data {
-		if s.data[i].name == k.name {
-			s.data = append(s.data[:i:i], s.data[i+1:]...)
+	data := s.look().data
+	for i := range data {
+		if data[i].name == k.name {
+			s.details.data = append(data[:i:i], data[i+1:]...)
 			return
 		}
 	}
@@ -92,9 +94,9 @@ type datum struct {
 func (s *Socket) value(name string) (any, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for i := range s.data {
-		if s.data[i].name == name {
-			return s.data[i].value, true
+	for _, d := range s.look().data {
+		if d.name == name {
+			return d.value, true
 		}
 	}
 	return nil, false
@@ -104,7 +106,7 @@ func (s *Socket) value(name string) (any, bool) {
 // be encoded is left out: whoever asked is still answered.
 func (s *Socket) dataJSON() []byte {
 	s.mu.Lock()
-	data := append([]datum(nil), s.data...)
+	data := append([]datum(nil), s.look().data...)
 	s.mu.Unlock()
 	if len(data) == 0 {
 		return []byte("{}")

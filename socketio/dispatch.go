@@ -78,8 +78,8 @@ func (t *socketTasks) Run() {
 func (s *Socket) runTasks() {
 	for {
 		s.mu.Lock()
-		switch {
-		case s.state == stateConnecting:
+		switch state := s.currentState(); {
+		case state == stateConnecting:
 			again := s.asked
 			s.asked = true
 			s.mu.Unlock()
@@ -88,11 +88,11 @@ func (s *Socket) runTasks() {
 				continue
 			}
 			s.connect()
-		case s.head != nil:
+		case s.last != nil:
 			e := s.pop()
 			s.mu.Unlock()
 			s.serve(e)
-		case s.state == stateClosed && s.greeted && !s.farewell:
+		case state == stateClosed && s.greeted && !s.farewell:
 			s.farewell = true
 			s.mu.Unlock()
 			s.runDisconnect()
@@ -104,36 +104,6 @@ func (s *Socket) runTasks() {
 	}
 }
 
-// pop takes the first event. s.mu is held.
-func (s *Socket) pop() *Event {
-	e := s.head
-	s.head = e.next
-	e.next = nil
-	if s.head == nil {
-		s.tail = nil
-	}
-	s.queued--
-	s.bytes -= e.size()
-	opts := &s.nsp.server.opts
-	if s.space != nil && s.queued <= opts.MaxPendingEvents/2 && s.bytes <= opts.MaxPendingBytes/2 {
-		close(s.space)
-		s.space = nil
-	}
-	return e
-}
-
-// endEvents ends the queue. What the client sent before it left is still handled,
-// but not what it sent before the server disconnected it. s.mu is held.
-func (s *Socket) endEvents(r Reason) {
-	if r == ServerNamespaceDisconnect || r == ServerShutdown {
-		s.head, s.tail, s.queued, s.bytes = nil, nil, 0, 0
-	}
-	if s.space != nil {
-		close(s.space)
-		s.space = nil
-	}
-}
-
 // receive queues an event. It is called by the connection's reader, and blocks it
 // while the queue is full.
 func (s *Socket) receive(p *adapter.Packet, m engine.Message) error {
@@ -142,24 +112,17 @@ func (s *Socket) receive(p *adapter.Packet, m engine.Message) error {
 		return err
 	}
 	s.mu.Lock()
-	for s.full(e) && s.state == stateConnected {
+	for s.full(e) && s.Connected() {
 		if room, err := s.awaitSpace(m); !room {
 			s.mu.Unlock()
 			return err
 		}
 	}
-	if s.state != stateConnected {
+	if !s.Connected() {
 		s.mu.Unlock()
 		return nil
 	}
-	if s.tail == nil {
-		s.head = e
-	} else {
-		s.tail.next = e
-	}
-	s.tail = e
-	s.queued++
-	s.bytes += e.size()
+	s.push(e)
 	idle := !s.running
 	s.running = true
 	s.mu.Unlock()
@@ -169,41 +132,7 @@ func (s *Socket) receive(p *adapter.Packet, m engine.Message) error {
 	return nil
 }
 
-// full reports whether there is no room for another event in the queue. s.mu is
-// held.
-func (s *Socket) full(e *Event) bool {
-	opts := &s.nsp.server.opts
-	return s.queued >= opts.MaxPendingEvents || s.queued > 0 && s.bytes+e.size() > opts.MaxPendingBytes
-}
-
-var (
-	errStuck      = errors.New("socketio: the handlers of a socket do not catch up with its events")
-	errGuardEnded = errors.New("socketio: a guard has ended its goroutine")
-)
-
-// awaitSpace waits for room in the queue. It gives up after the time in which a
-// silent client would be given up, so that a connection whose client has gone is
-// not held for ever by a handler that waits for just that. s.mu is held, and
-// released meanwhile.
-func (s *Socket) awaitSpace(m engine.Message) (room bool, err error) {
-	if s.space == nil {
-		s.space = make(chan struct{})
-	}
-	space := s.space
-	s.mu.Unlock()
-	defer s.mu.Lock()
-	m.Yield()
-	patience := time.NewTimer(s.nsp.server.patience)
-	defer patience.Stop()
-	select {
-	case <-space:
-		return true, nil
-	case <-s.conn.session.Done(): // the event is too late, which is no fault of the client
-		return false, nil
-	case <-patience.C:
-		return false, errStuck
-	}
-}
+var errGuardEnded = errors.New("socketio: a guard has ended its goroutine")
 
 // newEvent takes an event from the pool and fills it. Everything is copied out of
 // the reader's buffer.

@@ -52,3 +52,11 @@ func (d *draft) ack(n *Namespace, id uint64, args []any) error {
 	d.packet.Data, d.packet.Attachments = data, attachments
 	return nil
 }
+
+// connected makes the draft the packet that tells a client of its socket.
+func (d *draft) connected(s *Socket) {
+	data := append(d.buf[:0], `{"sid":"`...)
+	data = append(data, s.id...)
+	d.buf = append(data, `"}`...)
+	d.packet.Type, d.packet.Namespace, d.packet.Data = adapter.Connect, s.nsp.name, d.buf
+}

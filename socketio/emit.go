@@ -91,9 +91,9 @@ func (s *Socket) sendable() (engine.SendOption, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
-	case s.state == stateClosed:
+	case s.currentState() == stateClosed:
 		return 0, ErrDisconnected
-	case s.head != nil:
+	case s.last != nil:
 		return engine.Coalesce, nil
 	}
 	return 0, nil
@@ -139,16 +139,17 @@ type ackFunc func(r adapter.Reply, ok bool)
 func (s *Socket) awaitAck(id uint64, fn ackFunc) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.state == stateClosed {
+	if s.currentState() == stateClosed {
 		return ErrDisconnected
 	}
-	if len(s.acks) >= s.nsp.server.opts.MaxPendingAcks {
+	d := s.detail()
+	if len(d.acks) >= s.nsp.server.opts.MaxPendingAcks {
 		return ErrTooManyAcks
 	}
-	if s.acks == nil {
-		s.acks = make(map[uint64]ackFunc)
+	if d.acks == nil {
+		d.acks = make(map[uint64]ackFunc)
 	}
-	s.acks[id] = fn
+	d.acks[id] = fn
 	return nil
 }
 
@@ -157,10 +158,14 @@ func (s *Socket) awaitAck(id uint64, fn ackFunc) error {
 func (s *Socket) takeAck(id uint64) ackFunc {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	fn := s.acks[id]
-	delete(s.acks, id)
-	if len(s.acks) == 0 {
-		s.acks = nil
+	d := s.details
+	if d == nil {
+		return nil
+	}
+	fn := d.acks[id]
+	delete(d.acks, id)
+	if len(d.acks) == 0 {
+		d.acks = nil
 	}
 	return fn
 }

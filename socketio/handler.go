@@ -59,7 +59,11 @@ type Event struct {
 
 	buf  []byte
 	list [][]byte
-	next *Event
+
+	// While the event waits; see Socket.push.
+	next   *Event // that follows; the first one, for the last one
+	queued int    // events up to this one, if it is the last one
+	bytes  int    // of their arguments
 }
 
 // size returns the bytes that the arguments take.

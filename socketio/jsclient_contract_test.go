@@ -120,6 +120,25 @@ func canonical(t *testing.T, raw []byte) string {
 	return string(out)
 }
 
+// expectJSON compares what JavaScript has returned.
+func expectJSON(t *testing.T, got any, want string) {
+	t.Helper()
+	raw, err := json.Marshal(got)
+	if err != nil || string(raw) != want {
+		t.Errorf("the client saw %s (%v), want %s", raw, err, want)
+	}
+}
+
+// collectNumbers keeps the numbers of the event "n", and acknowledges "all" with them.
+func (j *jsTest) collectNumbers() {
+	var got []int
+	socketio.On(j, "n", func(_ context.Context, _ *socketio.Socket, n int) error {
+		got = append(got, n)
+		return nil
+	})
+	socketio.OnWithAck(j, "all", func(context.Context, *socketio.Socket, socketio.None) ([]int, error) { return got, nil })
+}
+
 // Connecting: ids, auth, query, namespaces, refusals.
 func TestJSConnect(t *testing.T) {
 	runJS(t, []jsCase{
@@ -185,9 +204,7 @@ func jsNamespaces(t *testing.T, j *jsTest) {
 		const a = s.io.socket("/a"), b = s.io.socket("/b/c", {auth: {x: 1}});
 		const hi = Promise.all([once(a, "hi"), once(b, "hi")]);
 		return [...await hi, a.id !== b.id && a.id !== s.id, await s.emitWithAck("echo", 1)]`)
-	if raw, _ := json.Marshal(got); string(raw) != `[["a"],["b"],true,1]` {
-		t.Errorf("the client got %s", raw)
-	}
+	expectJSON(t, got, `[["a"],["b"],true,1]`)
 	if st := j.Stats(); st.Connections != 1 || st.Sockets != 3 {
 		t.Errorf("stats are %+v", st)
 	}
@@ -200,9 +217,7 @@ func jsUnknownNamespace(t *testing.T, j *jsTest) {
 		const s = await dial();
 		const err = await once(s.io.socket("/nope"), "connect_error");
 		return [err[0].message, err[0].data ?? null, s.connected, await s.emitWithAck("echo", 2)]`)
-	if raw, _ := json.Marshal(got); string(raw) != `["Invalid namespace",null,true,2]` {
-		t.Errorf("the client got %s", raw)
-	}
+	expectJSON(t, got, `["Invalid namespace",null,true,2]`)
 }
 
 func jsRefused(t *testing.T, j *jsTest) {
@@ -223,9 +238,7 @@ func jsRefused(t *testing.T, j *jsTest) {
 		s.connect();
 		await settled(s);
 		return [...before, s.connected]`)
-	if raw, _ := json.Marshal(got); string(raw) != `["not authorized",{"code":7,"content":"retry later"},true,false,false,true]` {
-		t.Errorf("the client got %s", raw)
-	}
+	expectJSON(t, got, `["not authorized",{"code":7,"content":"retry later"},true,false,false,true]`)
 }
 
 func jsGuardPanics(t *testing.T, j *jsTest) {
@@ -249,9 +262,7 @@ func jsGuardEmits(t *testing.T, j *jsTest) {
 		await settled(s);
 		await s.emitWithAck("echo");
 		return seen.sort()`)
-	if raw, _ := json.Marshal(got); string(raw) != `["connect",true,"x"]` {
-		t.Errorf("the client saw %s", raw)
-	}
+	expectJSON(t, got, `["connect",true,"x"]`)
 }
 
 func jsBroadcastsMeanwhile(t *testing.T, j *jsTest) {
@@ -288,12 +299,7 @@ func jsBroadcastsMeanwhile(t *testing.T, j *jsTest) {
 
 func jsEmitsBeforeConnecting(t *testing.T, j *jsTest) {
 	t.Helper()
-	var got []int
-	socketio.On(j, "n", func(_ context.Context, _ *socketio.Socket, n int) error {
-		got = append(got, n)
-		return nil
-	})
-	socketio.OnWithAck(j, "all", func(context.Context, *socketio.Socket, socketio.None) ([]int, error) { return got, nil })
+	j.collectNumbers()
 	var told []int
 	j.eval(&told, `
 		const s = open();

@@ -127,9 +127,7 @@ func jsBinary(t *testing.T, j *jsTest) {
 		got.Parts[1] == nil || !bytes.Equal(got.Named["x"], []byte{1, 2}) || string(blob) != "any" || string(got.Inner.Body) != "inner" {
 		t.Errorf("the server got %+v", got)
 	}
-	if raw, _ := json.Marshal(back); string(raw) != `[[true,[0,255,30]],[[[1,2],[]]],[[1,2]],["any"],["i","inner",null,null]]` {
-		t.Errorf("the client got %s", raw)
-	}
+	expectJSON(t, back, `[[true,[0,255,30]],[[[1,2],[]]],[[1,2]],["any"],["i","inner",null,null]]`)
 }
 
 func jsLarge(t *testing.T, j *jsTest) {
@@ -277,12 +275,7 @@ func jsClientGivesUp(t *testing.T, j *jsTest) {
 
 func jsClientRetries(t *testing.T, j *jsTest) {
 	t.Helper()
-	var got []int
-	socketio.On(j, "n", func(_ context.Context, _ *socketio.Socket, n int) error {
-		got = append(got, n)
-		return nil
-	})
-	socketio.OnWithAck(j, "all", func(context.Context, *socketio.Socket, socketio.None) ([]int, error) { return got, nil })
+	j.collectNumbers()
 	var told []int
 	j.eval(&told, `
 		const s = await dial("/", {retries: 3, ackTimeout: 5000});

@@ -32,9 +32,7 @@ func jsLeaves(t *testing.T, j *jsTest) {
 		const s = await dial("/", {reconnection: true}), gone = once(s, "disconnect");
 		s.disconnect();
 		return [(await gone)[0], s.active, s.connected]`)
-	if raw, _ := json.Marshal(got); string(raw) != `["io client disconnect",false,false]` {
-		t.Errorf("the client saw %s", raw)
-	}
+	expectJSON(t, got, `["io client disconnect",false,false]`)
 	bye.expect(t, "/: client namespace disconnect")
 }
 
@@ -57,9 +55,7 @@ func jsIsDisconnected(t *testing.T, j *jsTest) {
 			await until(() => seen.length === 2);
 			await sleep(100);
 			return [...seen, s.active, s.connected]`, closeConn)
-		if raw, _ := json.Marshal(got); string(raw) != `["last","io server disconnect",false,false]` {
-			t.Errorf("the client saw %s", raw)
-		}
+		expectJSON(t, got, `["last","io server disconnect",false,false]`)
 	}
 	bye.expect(t, "/: server namespace disconnect", "/: server namespace disconnect")
 }
@@ -76,9 +72,7 @@ func jsLosesOneNamespace(t *testing.T, j *jsTest) {
 		my.a.connect();
 		await settled(my.a);
 		return [...before, my.a.connected]`)
-	if raw, _ := json.Marshal(got); string(raw) != `["io server disconnect",true,1,true]` {
-		t.Errorf("the client saw %s", raw)
-	}
+	expectJSON(t, got, `["io server disconnect",true,1,true]`)
 	bye.expect(t, "/a: server namespace disconnect")
 }
 
@@ -125,9 +119,7 @@ func jsLosesConnection(t *testing.T, j *jsTest) {
 		await until(() => my.seen.length === 5);
 		return [...my.seen, await my.sockets[0].emitWithAck("echo", 1)]`)
 	forgiveLatePoll(got, j)
-	if raw, _ := json.Marshal(got); string(raw) != `["transport close",true,"connect",true,false,1]` {
-		t.Errorf("the client saw %s", raw)
-	}
+	expectJSON(t, got, `["transport close",true,"connect",true,false,1]`)
 	bye.expect(t, "/: forced close")
 }
 
@@ -174,9 +166,7 @@ func jsShutdown(t *testing.T, j *jsTest) {
 		await until(() => my.seen.includes("connect"));
 		return [...my.seen, await my.sockets[0].emitWithAck("echo", 1)]`)
 	forgiveLatePoll(got, j)
-	if raw, _ := json.Marshal(got); string(raw) != `["last","transport close",true,"connect",1]` {
-		t.Errorf("the client saw %s", raw)
-	}
+	expectJSON(t, got, `["last","transport close",true,"connect",1]`)
 	if err := j.Emit("late"); err != nil {
 		t.Errorf("emitting to nobody after shutdown gives %v", err)
 	}

@@ -21,14 +21,14 @@ type Namespace struct {
 	serverEvents chan struct{} // a place for each event from another node that is being handled
 
 	mu      sync.RWMutex
-	sockets map[string]*Socket
+	sockets socketTable
 }
 
 func newNamespace(srv *Server, name string) *Namespace {
 	n := &Namespace{
 		name:         name,
 		server:       srv,
-		sockets:      make(map[string]*Socket),
+		sockets:      newSocketTable(),
 		serverEvents: make(chan struct{}, srv.opts.MaxServerEvents),
 	}
 	n.router.p.Store(&routes{})
@@ -92,8 +92,8 @@ func (n *Namespace) OnAnyOutgoing(fn func(event string, a Args)) {
 func (n *Namespace) Socket(id string) (*Socket, bool) {
 	n.mu.RLock()
 	defer n.mu.RUnlock()
-	s, ok := n.sockets[id]
-	return s, ok
+	s := n.sockets.find(id)
+	return s, s != nil
 }
 
 // Sockets returns the sockets of this server. See [Broadcast.FetchSockets] for
@@ -101,10 +101,7 @@ func (n *Namespace) Socket(id string) (*Socket, bool) {
 func (n *Namespace) Sockets() iter.Seq[*Socket] {
 	return func(yield func(*Socket) bool) {
 		n.mu.RLock()
-		all := make([]*Socket, 0, len(n.sockets))
-		for _, s := range n.sockets {
-			all = append(all, s)
-		}
+		all := n.sockets.all()
 		n.mu.RUnlock()
 		for _, s := range all {
 			if !yield(s) {
@@ -118,7 +115,7 @@ func (n *Namespace) Sockets() iter.Seq[*Socket] {
 func (n *Namespace) Len() int {
 	n.mu.RLock()
 	defer n.mu.RUnlock()
-	return len(n.sockets)
+	return n.sockets.count
 }
 
 // add enters a socket, unless it has been closed meanwhile.
@@ -128,16 +125,14 @@ func (n *Namespace) add(s *Socket) bool {
 	if !s.setConnected() {
 		return false
 	}
-	n.sockets[s.id] = s
+	n.sockets.add(s)
 	return true
 }
 
 func (n *Namespace) remove(s *Socket) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if n.sockets[s.id] == s {
-		delete(n.sockets, s.id)
-	}
+	n.sockets.remove(s)
 }
 
 // broadcast is where the methods below start from.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/tandem-go/tandem/adapter"
 	"github.com/tandem-go/tandem/socketio/engine"
@@ -16,36 +17,29 @@ type Socket struct {
 	nsp        *Namespace
 	conn       *conn
 	id         string
-	auth       []byte
 	router     router
 	membership adapter.Membership
 
 	// mu guards what follows. It is never held while user code or an adapter runs.
 	mu       sync.Mutex
-	state    socketState
-	running  bool // a goroutine runs the socket's tasks
-	asked    bool // the guards have been called
-	greeted  bool // the connect functions have been called, so that
-	farewell bool // the disconnect functions are still due
-	queued   int  // events in the list from head to tail
-	bytes    int  // of their arguments
-	head     *Event
-	tail     *Event
-	space    chan struct{} // closed when there is room in the queue again; nil unless the reader waits
-	acks     map[uint64]ackFunc
-	data     []datum
-	done     chan struct{} // of the context; nil until asked for
-	rooms    []string      // before connecting: those to join; after closing: those it was in
-	reason   Reason
+	state    atomic.Uint32 // a socketState; read without mu where that is enough
+	running  bool          // a goroutine runs the socket's tasks
+	asked    bool          // the guards have been called
+	greeted  bool          // the connect functions have been called, so that
+	farewell bool          // the disconnect functions are still due
+	last     *Event        // of those that wait; see push
+	details  *details      // nil until there are any
 }
 
-type socketState uint8
+type socketState uint32
 
 const (
 	stateConnecting socketState = iota
 	stateConnected
 	stateClosed
 )
+
+func (s *Socket) currentState() socketState { return socketState(s.state.Load()) }
 
 // ID returns the id of the socket: 20 random characters, unique in the cluster
 // and safe to show to other clients. It is the name of a room that only this
@@ -64,17 +58,23 @@ func (s *Socket) Conn() *engine.Session { return s.conn.session }
 
 // Handshake returns how the client connected. It is made anew by each call.
 func (s *Socket) Handshake() *Handshake {
-	return newHandshake(s.conn.session.Handshake(), s.auth)
+	return newHandshake(s.conn.session.Handshake(), s.auth())
 }
 
 // Auth decodes the payload that the client sent with its CONNECT packet (the
 // auth option of the client) into the value that v points to.
 func (s *Socket) Auth(v any) error {
-	raw := s.auth
+	raw := s.auth()
 	if raw == nil {
 		raw = []byte("{}")
 	}
 	return s.nsp.server.opts.Codec.Unmarshal(raw, v)
+}
+
+func (s *Socket) auth() []byte {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.look().auth
 }
 
 // Context returns the context that ends when the socket disconnects. It is the
@@ -83,24 +83,16 @@ func (s *Socket) Context() context.Context { return (*socketContext)(s) }
 
 // Connected reports whether the socket is connected: its guards have passed and it
 // has not disconnected.
-func (s *Socket) Connected() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.state == stateConnected
-}
+func (s *Socket) Connected() bool { return s.currentState() == stateConnected }
 
 // Join adds the socket to the rooms. It takes effect before it returns: a
 // broadcast that starts afterwards reaches the socket. In a guard the rooms are
 // joined when the socket connects. It does nothing once the socket has
 // disconnected.
 func (s *Socket) Join(rooms ...string) {
-	s.mu.Lock()
-	if s.state == stateConnecting {
-		s.rooms = append(s.rooms, rooms...)
-		s.mu.Unlock()
+	if s.whileConnecting(func(d *details) { d.rooms = append(d.rooms, rooms...) }) {
 		return
 	}
-	s.mu.Unlock()
 	if len(rooms) > 0 {
 		s.nsp.adapter.Join((*peer)(s), rooms...)
 	}
@@ -108,23 +100,36 @@ func (s *Socket) Join(rooms ...string) {
 
 // Leave removes the socket from the rooms.
 func (s *Socket) Leave(rooms ...string) {
-	s.mu.Lock()
-	if s.state == stateConnecting {
-		s.rooms = slices.DeleteFunc(s.rooms, func(r string) bool { return slices.Contains(rooms, r) })
-		s.mu.Unlock()
+	if s.whileConnecting(func(d *details) {
+		d.rooms = slices.DeleteFunc(d.rooms, func(r string) bool { return slices.Contains(rooms, r) })
+	}) {
 		return
 	}
-	s.mu.Unlock()
 	s.nsp.adapter.Leave((*peer)(s), rooms...)
+}
+
+// whileConnecting changes the details if the socket is not connected yet, and
+// reports whether it was so.
+func (s *Socket) whileConnecting(change func(*details)) bool {
+	if s.currentState() != stateConnecting {
+		return false
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.currentState() != stateConnecting {
+		return false
+	}
+	change(s.detail())
+	return true
 }
 
 // Rooms returns the rooms that the socket is in, its own id first. After it has
 // disconnected they are those that it was in.
 func (s *Socket) Rooms() []string {
 	s.mu.Lock()
-	if s.state != stateConnected {
+	if !s.Connected() {
 		defer s.mu.Unlock()
-		return slices.Clone(s.rooms)
+		return slices.Clone(s.look().rooms)
 	}
 	s.mu.Unlock()
 	return s.nsp.adapter.Rooms((*peer)(s))

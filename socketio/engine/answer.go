@@ -13,35 +13,35 @@ import (
 	"github.com/tandem-go/tandem/socketio/internal/packet"
 )
 
-// writePoll writes the answer to a poll: the queued frames and a last one, each
-// of which may be missing.
+// smallAnswer is the size up to which an answer is left to net/http to send when the
+// handler returns, without a deadline: a connection that waits for an answer has
+// room for it.
+const smallAnswer = 2 << 10
+
+// writePoll writes the answer to a poll: the queued frames, or a last one.
 func (srv *Server) writePoll(w http.ResponseWriter, r *http.Request, q *queue, final *packet.Frame, initial bool) error {
 	var one [1]*packet.Frame
-	frames, compress := one[:0], false
-	if q != nil {
-		frames, compress = q.frames, q.compress
-	}
-	if final != nil {
-		frames = append(frames, final)
-		if q != nil {
-			q.frames = frames
-		}
-	}
+	frames, compress := answerFrames(one[:0], q, final)
 	size := packet.PayloadLen(frames)
 	h := w.Header()
-	srv.setHeaders(h, r, "text/plain; charset=UTF-8", initial)
-	encoding := ""
-	if t := srv.opts.CompressionThreshold; compress && t >= 0 && size >= t {
+	srv.setHeaders(h, r, plainText, initial)
+	encoding := identity
+	if compress && srv.compresses(size) {
 		encoding = acceptedEncoding(r.Header["Accept-Encoding"])
 		h.Add("Vary", "Accept-Encoding")
+	}
+	if encoding == identity {
+		h["Content-Length"] = []string{strconv.Itoa(size)}
+		if size <= smallAnswer {
+			return srv.writeFrames(w, frames)
+		}
 	}
 	rc := http.NewResponseController(w)
 	// Writers without deadlines have their own way to deal with slow clients.
 	_ = rc.SetWriteDeadline(time.Now().Add(srv.opts.WriteTimeout))
 	defer func() { _ = rc.SetWriteDeadline(time.Time{}) }()
 	var err error
-	if encoding == "" {
-		h.Set("Content-Length", strconv.Itoa(size))
+	if encoding == identity {
 		err = srv.writeFrames(w, frames)
 	} else {
 		h.Set("Content-Encoding", encoding)
@@ -58,6 +58,25 @@ func (srv *Server) writePoll(w http.ResponseWriter, r *http.Request, q *queue, f
 	return nil
 }
 
+// answerFrames returns the frames of an answer, and whether they may be compressed. It
+// uses the space of dst for the last one.
+func answerFrames(dst []*packet.Frame, q *queue, final *packet.Frame) (frames []*packet.Frame, compress bool) {
+	switch {
+	case q != nil:
+		return q.frames, q.compress
+	case final != nil:
+		return append(dst, final), false
+	default:
+		return nil, false
+	}
+}
+
+// compresses reports whether an answer is large enough to be compressed.
+func (srv *Server) compresses(size int) bool {
+	t := srv.opts.CompressionThreshold
+	return t >= 0 && size >= t
+}
+
 // writeFrames writes the frames as one payload.
 func (srv *Server) writeFrames(w io.Writer, frames []*packet.Frame) error {
 	if len(frames) == 1 {
@@ -66,13 +85,8 @@ func (srv *Server) writeFrames(w io.Writer, frames []*packet.Frame) error {
 	}
 	buf := srv.newBody()
 	defer srv.freeBody(buf)
-	for i, f := range frames {
-		if i > 0 {
-			buf.WriteByte(packet.Separator)
-		}
-		buf.Write(f.Polling())
-	}
-	_, err := w.Write(buf.Bytes())
+	buf.Grow(packet.PayloadLen(frames))
+	_, err := w.Write(packet.AppendPayload(buf.AvailableBuffer(), frames))
 	return err
 }
 
@@ -110,12 +124,13 @@ func (srv *Server) writeCompressed(w io.Writer, frames []*packet.Frame, encoding
 // The content codings that are offered. "deflate" is the zlib format:
 // https://datatracker.ietf.org/doc/html/rfc9110#section-8.4.1.2
 const (
+	identity        = ""
 	encodingGzip    = "gzip"
 	encodingDeflate = "deflate"
 )
 
-// acceptedEncoding chooses the content coding that the client likes most; "" if
-// none of ours is welcome.
+// acceptedEncoding chooses the content coding that the client likes most; identity
+// if none of ours is welcome.
 func acceptedEncoding(accept []string) string {
 	gz, df, other := -1.0, -1.0, -1.0
 	for _, v := range accept {
@@ -140,7 +155,7 @@ func acceptedEncoding(accept []string) string {
 	}
 	switch {
 	case gz <= 0 && df <= 0:
-		return ""
+		return identity
 	case gz >= df:
 		return encodingGzip
 	default:
@@ -161,6 +176,13 @@ func quality(params string) float64 {
 		return 0
 	}
 	return 1
+}
+
+// limited reports whether the http.Server limits how long a request may take, or may
+// do so because it is not known.
+func limited(r *http.Request) bool {
+	srv, ok := r.Context().Value(http.ServerContextKey).(*http.Server)
+	return !ok || srv.ReadTimeout > 0 || srv.WriteTimeout > 0
 }
 
 // clearDeadlines lets a request take as long as it wants.

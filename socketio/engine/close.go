@@ -49,7 +49,7 @@ func (s *Session) Close(reason Reason) {
 		return
 	}
 	s.state.Store(uint32(StateClosing))
-	s.reason = reason
+	s.fate().reason = reason
 	s.srv.timers.write.Arm(&s.heartbeat)
 	s.mu.Unlock()
 	// Frames may still be on their way to the queue: the end goes behind them.
@@ -71,14 +71,14 @@ func (s *Session) end(e ending) {
 		s.mu.Unlock()
 		return
 	}
-	if s.State() == StateClosing { // Close has said why
-		e.reason, e.err = s.reason, nil
+	o := s.fate()
+	if s.State() != StateClosing { // or Close has said why
+		o.reason, o.err = e.reason, e.err
 	}
 	s.state.Store(uint32(StateClosed))
-	s.reason, s.err = e.reason, e.err
 	s.srv.freeQueue(s.takeQueue())
-	if s.done != nil {
-		close(s.done)
+	if o.done != nil {
+		close(o.done)
 	}
 	s.heartbeat.Disarm()
 	try, conn := s.upgrade, s.conn
@@ -99,7 +99,7 @@ func (s *Session) end(e ending) {
 	}
 	switch farewell {
 	case cut:
-		conn.cut()
+		conn.link().close()
 	case hangUp:
 		conn.hangUp()
 	case hangUpAside:
@@ -137,7 +137,7 @@ func (s *Session) chooseFarewell(e ending) farewell {
 	}
 	s.writing = true
 	c.lingers = c.halfCloses()
-	if c.raw != nil {
+	if c.link().tries() {
 		return hangUp
 	}
 	s.srv.tasks.Add(1)

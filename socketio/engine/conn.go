@@ -2,14 +2,10 @@ package engine
 
 import (
 	"errors"
-	"net"
-	"os"
-	"syscall"
 	"time"
 
 	"github.com/gobwas/ws"
 
-	"github.com/tandem-go/tandem/socketio/internal/flush"
 	"github.com/tandem-go/tandem/socketio/internal/packet"
 	"github.com/tandem-go/tandem/socketio/internal/wsframe"
 )
@@ -19,40 +15,27 @@ import (
 // parked has rules of its own; the other fields are guarded by the session's mu
 // once the connection is shared.
 type wsConn struct {
-	srv     *Server
 	session *Session
-	conn    net.Conn
-	raw     syscall.RawConn // nil: every write takes the slow path
-	try     *upgradeTry     // nil unless the upgrade is still being tried
+	net     *netLink    // nil unless the connection is one of the net package
+	try     *upgradeTry // nil unless the upgrade is still being tried
 	parser  wsframe.Parser
 	pong    *packet.Frame // the answer to the latest ping, not written yet
+	parked  parked
 	code    ws.StatusCode // of the close frame
 	lingers bool          // it is read on after the close frame
-	parked  parked
-	task    Task // to be run by the reader, see Message.Go
+	taken   bool          // there is a link
 }
 
-// rawConn returns what is needed to use a connection without blocking; nil if
-// that is not possible. Only the plain types qualify: a type that embeds one of
-// them may do something of its own in Read and Write.
-func rawConn(conn net.Conn) syscall.RawConn {
-	if !flush.RawSupported {
-		return nil
-	}
-	var sc syscall.Conn
-	switch c := conn.(type) {
-	case *net.TCPConn:
-		sc = c
-	case *net.UnixConn:
-		sc = c
+// link returns the connection below; nil until it has been taken over.
+func (c *wsConn) link() link {
+	switch {
+	case c.net != nil:
+		return c.net
+	case c.taken:
+		return (*parkedLink)(c)
 	default:
 		return nil
 	}
-	raw, err := sc.SyscallConn()
-	if err != nil {
-		return nil
-	}
-	return raw
 }
 
 // errEnded stops the reading of a connection whose session has ended.
@@ -60,38 +43,34 @@ var errEnded = errors.New("session has ended")
 
 // start reads the connection, from the bytes on that have come with the request.
 func (c *wsConn) start(early []byte) {
-	if len(early) == 0 && c.parks() {
-		c.srv.parking.readers.Go(c)
+	if len(early) == 0 && c.isParked() {
+		c.watch()
 		return
 	}
 	go c.run(early)
 }
 
-// parks reports whether the connection is read without a goroutine of its own
-// while it is idle.
-func (c *wsConn) parks() bool {
-	if c.raw == nil || c.try != nil || c.srv.opts.DisableParking {
-		return false
-	}
-	c.srv.parkOnce.Do(func() { c.srv.parking = newParking() })
-	return c.srv.parking != nil
-}
-
-// run reads the connection until it is parked or ends. It is the connection's
-// goroutine.
+// run reads the connection until it ends, or only the early bytes if it can be
+// parked then.
 func (c *wsConn) run(early []byte) {
-	if err := c.read(early); err != nil {
-		c.finish(err)
+	var err error
+	if len(early) > 0 {
+		err = c.parser.Feed(early, c.session.srv.limits, &reading{conn: c})
 	}
+	switch {
+	case err != nil:
+	case c.isParked():
+		c.watch()
+		return
+	default:
+		err = c.read(c.source())
+	}
+	c.finish(err)
 }
 
 // finish ends the session of a connection that has ended, and closes it. Whoever
 // was reading calls it.
 func (c *wsConn) finish(err error) {
-	defer c.srv.tasks.Done()
-	if c.parked.token != 0 {
-		c.srv.parking.poller.Remove(c.parked.token)
-	}
 	if c.try != nil {
 		c.try.abandon(err)
 	} else {
@@ -99,29 +78,38 @@ func (c *wsConn) finish(err error) {
 		c.session.end(endingOfRead(err))
 		c.session.notify()
 	}
-	c.linger()
-	_ = c.conn.Close()
+	if c.isParked() && c.lingering() {
+		go c.leave() // the worker has others to read
+		return
+	}
+	c.leave()
 }
 
-// read feeds the parser with early, then with what arrives. It returns nil when
-// the connection has been parked.
-func (c *wsConn) read(early []byte) error {
-	if len(early) > 0 {
-		if err := c.parser.Feed(early, c.srv.limits, c); err != nil {
-			return err
-		}
+// leave closes the connection, as the last thing that is done with it.
+func (c *wsConn) leave() {
+	defer c.session.srv.tasks.Done()
+	if c.lingering() {
+		// Closing at once with unread input would reset the connection, and the peer
+		// might never see the last messages.
+		c.link().drain(time.Now().Add(lingerTimeout))
 	}
-	var src source
+	c.link().close()
+}
+
+// lingering reports whether the connection is read on until the peer closes it.
+func (c *wsConn) lingering() bool {
+	c.session.mu.Lock()
+	defer c.session.mu.Unlock()
+	return c.lingers
+}
+
+// read feeds the parser with what arrives.
+func (c *wsConn) read(src source) error {
+	h := &reading{conn: c}
 	for {
-		if c.parks() { // from the beginning, or since an upgrade
-			return c.park()
-		}
-		if src == nil {
-			src = c.source()
-		}
 		b, err := src.next()
 		if len(b) > 0 {
-			ferr := c.parser.Feed(b, c.srv.limits, c)
+			ferr := c.parser.Feed(b, c.session.srv.limits, h)
 			src.release()
 			if ferr != nil {
 				return ferr
@@ -133,27 +121,28 @@ func (c *wsConn) read(early []byte) error {
 	}
 }
 
+// reading handles what the parser finds in a connection's input.
+type reading struct {
+	conn *wsConn
+	in   *input // nil unless the connection is parked
+}
+
 // Message handles a message: the text or binary form of one packet.
-func (c *wsConn) Message(binary bool, data []byte) error {
+func (r *reading) Message(binary bool, data []byte) error {
+	c := r.conn
 	if c.try != nil {
 		return c.try.onMessage(binary, data)
 	}
 	s := c.session
-	var reader *wsConn
-	if c.parked.token != 0 {
-		reader = c
-	}
 	if binary {
-		c.noteTraffic(false)
-		s.receive(packet.Packet{Type: packet.Message, Binary: true, Data: data}, reader)
+		s.receive(packet.Packet{Type: packet.Message, Binary: true, Data: data}, r.in)
 	} else {
 		p, err := packet.Decode(data)
 		if err != nil {
 			s.end(ending{reason: ParseError, err: err})
 			return errEnded
 		}
-		c.noteTraffic(p.Type == packet.Pong)
-		s.receive(p, reader)
+		s.receive(p, r.in)
 	}
 	if s.State() == StateClosed {
 		return errEnded
@@ -162,10 +151,10 @@ func (c *wsConn) Message(binary bool, data []byte) error {
 }
 
 // Control handles a control frame.
-func (c *wsConn) Control(op ws.OpCode, data []byte) error {
+func (r *reading) Control(op ws.OpCode, data []byte) error {
 	switch op {
 	case ws.OpPing:
-		c.answerPing(data)
+		r.conn.answerPing(data)
 	case ws.OpClose:
 		code, err := wsframe.CloseCode(data)
 		if err != nil {
@@ -174,7 +163,7 @@ func (c *wsConn) Control(op ws.OpCode, data []byte) error {
 		if code == ws.StatusNoStatusRcvd {
 			code = 0
 		}
-		return c.onClose(code)
+		return r.conn.onClose(code)
 	}
 	return nil
 }
@@ -192,7 +181,7 @@ func (c *wsConn) answerPing(data []byte) {
 	s.mu.Lock()
 	c.pong = pong
 	s.mu.Unlock()
-	c.srv.pool.Flush((*sink)(s))
+	s.srv.pool.Flush((*sink)(s))
 }
 
 // onClose answers the close frame of the peer with the same code.
@@ -212,16 +201,13 @@ func (c *wsConn) part() {
 		c.hangUp()
 		return
 	}
-	c.cut()
+	c.link().close()
 }
 
-// cut closes the connection without a word and wakes the reader up.
-func (c *wsConn) cut() {
-	_ = c.conn.Close()
-	c.Readable(true)
-}
+// halfCloses reports whether there is a connection whose output can be closed alone.
+func (c *wsConn) halfCloses() bool { return c.taken && c.link().halfCloses() }
 
-// hangUp sends the close frame, ends the output, and wakes the reader up. Only
+// hangUp sends the close frame, ends the output, and ends the reading. Only
 // with connections that cannot be written without blocking may it take a
 // moment.
 func (c *wsConn) hangUp() {
@@ -231,59 +217,18 @@ func (c *wsConn) hangUp() {
 	}
 	frame := packet.Control(ws.OpClose, body).WebSocket()
 	// Errors do not matter any more: the peer that cannot be told will notice.
-	if c.raw != nil {
-		sc := c.srv.pool.Borrow()
-		_, _ = sc.Write(c.raw, frame)
-		c.srv.pool.Return(sc)
+	if c.link().tries() {
+		pool := c.session.srv.pool
+		sc := pool.Borrow()
+		_, _ = c.link().tryWrite(sc, frame)
+		pool.Return(sc)
 	} else {
-		_ = c.conn.SetWriteDeadline(time.Now().Add(lingerTimeout))
-		_, _ = c.conn.Write(frame)
+		_ = c.link().write(frame, lingerTimeout)
 	}
-	if c.halfCloses() {
-		c.closeWrite()
-		_ = c.conn.SetReadDeadline(time.Unix(1, 0))
-		c.Readable(true)
-	} else {
-		c.cut()
-	}
-}
-
-// halfCloser is a connection whose output can be closed alone.
-type halfCloser interface{ CloseWrite() error }
-
-// halfCloses reports whether the output can be closed alone.
-func (c *wsConn) halfCloses() bool {
-	_, ok := c.conn.(halfCloser)
-	return ok
-}
-
-// closeWrite closes the output, if that is possible alone.
-func (c *wsConn) closeWrite() {
-	if h, ok := c.conn.(halfCloser); ok {
-		_ = h.CloseWrite()
-	}
-}
-
-// linger reads on until the peer closes too, for some time. Closing at once with
-// unread input would reset the connection, and the peer might never see the last
-// messages.
-func (c *wsConn) linger() {
-	c.session.mu.Lock()
-	lingers := c.lingers
-	c.session.mu.Unlock()
-	if !lingers {
+	if !c.halfCloses() {
+		c.link().close()
 		return
 	}
-	end := time.Now().Add(lingerTimeout)
-	var buf [512]byte
-	for {
-		// hangUp may set its deadline in the past only now: hence the loop.
-		if err := c.conn.SetReadDeadline(end); err != nil {
-			return
-		}
-		_, err := c.conn.Read(buf[:])
-		if err != nil && (!errors.Is(err, os.ErrDeadlineExceeded) || !time.Now().Before(end)) {
-			return
-		}
-	}
+	c.link().closeWrite()
+	c.link().interrupt()
 }

@@ -15,6 +15,10 @@ import (
 // maxIdleBody is the size up to which the buffer of a request body is pooled.
 const maxIdleBody = 64 << 10
 
+// firstRead is the size up to which a request body is read into a buffer that was
+// made for it.
+const firstRead = 4 << 10
+
 // errTooLarge reports a body beyond Options.MaxPayload.
 var errTooLarge = errors.New("the request body is too large")
 
@@ -51,11 +55,14 @@ func (s *Session) serveData(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusBadRequest)
 		return
 	}
-	// text/html, or some browsers offer the answer as a download.
-	s.srv.setHeaders(w.Header(), r, "text/html", false)
-	w.Header().Set("Content-Length", "2")
+	h := w.Header()
+	s.srv.setHeaders(h, r, htmlText, false)
+	h["Content-Length"] = twoBytes
 	_, _ = io.WriteString(w, "ok")
 }
+
+// twoBytes is the length of the answer to a data request.
+var twoBytes = []string{"2"}
 
 // isBinary reports whether a content type, parameters aside, is that of the
 // binary bodies of older protocol versions.
@@ -80,7 +87,7 @@ func (s *Session) beginData(w http.ResponseWriter, r *http.Request) *pollState {
 		w.WriteHeader(http.StatusBadRequest)
 		return nil
 	}
-	poll.post, poll.reading = http.NewResponseController(w), true
+	poll.post, poll.reading = w, true
 	s.mu.Unlock()
 	return poll
 }
@@ -93,9 +100,9 @@ func (s *Session) endData(poll *pollState) {
 }
 
 // interrupt stops the reading of a request body.
-func interrupt(rc *http.ResponseController) {
+func interrupt(w http.ResponseWriter) {
 	// Where that is not supported, the request ends with its connection.
-	_ = rc.SetReadDeadline(time.Unix(1, 0))
+	_ = http.NewResponseController(w).SetReadDeadline(time.Unix(1, 0))
 }
 
 // readBody reads a request body, counting while it arrives.
@@ -104,14 +111,25 @@ func (s *Session) readBody(buf *bytes.Buffer, r *http.Request) error {
 	if r.ContentLength > limit {
 		return errTooLarge
 	}
-	n, err := buf.ReadFrom(io.LimitReader(r.Body, limit+1))
-	if err != nil {
-		return err
+	// One byte more than a small body has, so that its end is noticed at once. The
+	// length of a large one is only a promise.
+	buf.Grow(int(min(max(r.ContentLength, 0), firstRead)) + 1)
+	for {
+		if buf.Available() == 0 {
+			buf.Grow(bytes.MinRead)
+		}
+		b := buf.AvailableBuffer()
+		n, err := r.Body.Read(b[:cap(b)])
+		buf.Write(b[:n])
+		switch {
+		case int64(buf.Len()) > limit:
+			return errTooLarge
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil:
+			return err
+		}
 	}
-	if n > limit {
-		return errTooLarge
-	}
-	return nil
 }
 
 // deliverPayload delivers the packets of a body up to the first bad one. It

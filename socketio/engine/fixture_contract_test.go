@@ -91,6 +91,10 @@ func serve(
 // parkingIsOff lets the whole suite run with a goroutine for each connection too.
 func parkingIsOff() bool { return os.Getenv("TANDEM_PARKING") == "off" }
 
+// pollsAreHeld lets the whole suite run with polls that are held as soon as they are
+// pending.
+func pollsAreHeld() bool { return os.Getenv("TANDEM_POLLS") == "held" }
+
 func newServer(tb testing.TB, opts *engine.Options) *server {
 	tb.Helper()
 	s := &server{tb: tb, limit: 3 * patience, accepted: newMailbox[*peer]()}
@@ -103,6 +107,9 @@ func newServer(tb testing.TB, opts *engine.Options) *server {
 	}
 	o.DisableParking = o.DisableParking || parkingIsOff()
 	s.engine = engine.NewServer(s.accept, &o)
+	if pollsAreHeld() {
+		s.engine.SetPollPatience(0)
+	}
 	return s
 }
 

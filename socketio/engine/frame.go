@@ -16,7 +16,7 @@ type Message struct {
 	// valid UTF-8.
 	Binary bool
 
-	reader *wsConn // reads it, and can be parked; nil otherwise
+	in *input // what it has been read into; nil unless the connection is parked
 }
 
 // Task is something to run; see [Message.Go].
@@ -30,18 +30,18 @@ type Task interface {
 // goroutine. It reports false, and does nothing, if that is not possible; then the
 // caller has to run t by other means. Go must be called during OnMessage.
 func (m Message) Go(t Task) bool {
-	if m.reader == nil || m.reader.task != nil {
+	if m.in == nil || m.in.task != nil {
 		return false
 	}
-	m.reader.task = t
+	m.in.task = t
 	return true
 }
 
-// Yield starts the task that was given to Go at once, on another goroutine. It
-// must be called before OnMessage blocks, if it waits for that task.
+// Yield must be called before OnMessage blocks. It starts the task that was given to
+// Go, on another goroutine, and lets others read the other connections.
 func (m Message) Yield() {
-	if m.reader != nil {
-		m.reader.yield()
+	if m.in != nil {
+		m.in.wait()
 	}
 }
 

@@ -3,8 +3,10 @@ package engine
 import (
 	"crypto/rand"
 	"encoding/base64"
+	"encoding/binary"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 )
@@ -17,57 +19,170 @@ func randomID() string {
 	return base64.RawURLEncoding.EncodeToString(b[:])
 }
 
-// Handshake describes the request that opened a session. It is stored as a few
-// strings; Header and Query build their result on each call.
+// Handshake describes the request that opened a session. It lives as long as the
+// session, so it is kept in few bytes: what many clients' requests have in common
+// is there once for all of them. Header and Query build their result on each call.
 type Handshake struct {
-	url    string
-	blob   string // the headers: "key: value\r\n" each
-	host   string
-	remote string
-	time   time.Time
-	secure bool
+	common *string // records that other handshakes share
+	own    string  // the time, then records
 }
+
+// A record is a kind, the length of its value as a varint unless the kind fixes
+// it, and the value.
+const (
+	recordHeader = iota // the value holds a name, ": ", and a value
+	recordHost
+	recordURL
+	recordRemote
+	recordSecure // without a value
+	recordKey    // Sec-WebSocket-Key, decoded
+)
+
+const (
+	timeSize = 8  // of the time in front of the records, in nanoseconds
+	keySize  = 16 // of a decoded Sec-WebSocket-Key
+)
+
+const keyHeader = "Sec-Websocket-Key"
 
 // newHandshake copies what it needs from the request, so that nothing of it
 // stays alive.
-func newHandshake(r *http.Request) *Handshake {
-	return &Handshake{
-		url:    strings.Clone(r.URL.RequestURI()),
-		blob:   packHeader(r.Header),
-		host:   strings.Clone(r.Host),
-		remote: strings.Clone(r.RemoteAddr),
-		time:   time.Now(),
-		secure: r.TLS != nil,
+func newHandshake(r *http.Request, shared *interner) *Handshake {
+	var ownBuf, commonBuf [512]byte
+	var namesBuf [32]string
+	own := binary.BigEndian.AppendUint64(ownBuf[:0], uint64(time.Now().UnixNano()))
+	own = appendRecord(own, recordRemote, r.RemoteAddr)
+	if r.TLS != nil {
+		own = append(own, recordSecure)
+	}
+	common := appendRecord(commonBuf[:0], recordHost, r.Host)
+	if url := r.URL.RequestURI(); r.URL.RawQuery == usualQuery {
+		common = appendRecord(common, recordURL, url)
+	} else {
+		own = appendRecord(own, recordURL, url)
+	}
+	names := namesBuf[:0]
+	for name, values := range r.Header {
+		if isCommon(name) {
+			names = append(names, name)
+			continue
+		}
+		own = appendHeader(own, name, values)
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		common = appendHeader(common, name, r.Header[name])
+	}
+	return &Handshake{common: shared.intern(common), own: string(own)}
+}
+
+// usualQuery is what clients send that upgrade nothing and are not configured
+// otherwise.
+const usualQuery = "EIO=4&transport=websocket"
+
+// isCommon reports whether many clients send the same values under the name: those
+// that tell of the browser or of the site, not of the user.
+func isCommon(name string) bool {
+	switch name {
+	case "Accept", "Accept-Encoding", "Accept-Language", "Cache-Control", "Connection", "Dnt", "Origin", "Pragma", "Priority",
+		"Sec-Ch-Ua", "Sec-Ch-Ua-Mobile", "Sec-Ch-Ua-Platform", "Sec-Fetch-Dest", "Sec-Fetch-Mode", "Sec-Fetch-Site",
+		"Sec-Fetch-Storage-Access", "Sec-Gpc", "Sec-Websocket-Extensions", "Sec-Websocket-Version", "Te", "Upgrade", "User-Agent",
+		"Via", "X-Forwarded-Host", "X-Forwarded-Port", "X-Forwarded-Proto", "X-Forwarded-Server":
+		return true
+	}
+	return false
+}
+
+// appendHeader appends a record for each value.
+func appendHeader(dst []byte, name string, values []string) []byte {
+	if name == keyHeader && len(values) == 1 {
+		if b, ok := appendKey(dst, values[0]); ok {
+			return b
+		}
+	}
+	for _, v := range values {
+		dst = append(dst, recordHeader)
+		dst = binary.AppendUvarint(dst, uint64(len(name)+len(headerSep)+len(v)))
+		dst = append(append(append(dst, name...), headerSep...), v...)
+	}
+	return dst
+}
+
+const headerSep = ": "
+
+// appendKey appends the record of a Sec-WebSocket-Key. It reports false if the
+// key is not what encoding its bytes would give.
+func appendKey(dst []byte, key string) ([]byte, bool) {
+	if len(key) != base64.StdEncoding.EncodedLen(keySize) {
+		return dst, false
+	}
+	b, err := base64.StdEncoding.Strict().AppendDecode(append(dst, recordKey), []byte(key))
+	if err != nil || len(b) != len(dst)+1+keySize {
+		return dst, false
+	}
+	return b, true
+}
+
+func appendRecord(dst []byte, kind byte, value string) []byte {
+	dst = binary.AppendUvarint(append(dst, kind), uint64(len(value)))
+	return append(dst, value...)
+}
+
+// cutRecord takes the first record off.
+func cutRecord(records string) (kind byte, value, rest string) {
+	kind, records = records[0], records[1:]
+	switch kind {
+	case recordSecure:
+		return kind, "", records
+	case recordKey:
+		return kind, records[:keySize], records[keySize:]
+	}
+	var n, shift uint
+	for {
+		b := records[0]
+		records = records[1:]
+		n |= uint(b&0x7f) << shift
+		if b < 0x80 {
+			return kind, records[:n], records[n:]
+		}
+		shift += 7
 	}
 }
 
-// packHeader puts all headers into one string.
-func packHeader(h http.Header) string {
-	n := 0
-	for k, vs := range h {
-		for _, v := range vs {
-			n += len(k) + len(v) + len(": \r\n")
+// records are all records, those that are its own first.
+func (h *Handshake) records(yield func(kind byte, value string) bool) {
+	for _, records := range [...]string{h.own[timeSize:], *h.common} {
+		for records != "" {
+			var kind byte
+			var value string
+			kind, value, records = cutRecord(records)
+			if !yield(kind, value) {
+				return
+			}
 		}
 	}
-	var b strings.Builder
-	b.Grow(n)
-	for k, vs := range h {
-		for _, v := range vs {
-			b.WriteString(k)
-			b.WriteString(": ")
-			b.WriteString(v)
-			b.WriteString("\r\n")
+}
+
+// find returns the value of the first record of a kind.
+func (h *Handshake) find(want byte) (string, bool) {
+	for kind, value := range h.records {
+		if kind == want {
+			return value, true
 		}
 	}
-	return b.String()
+	return "", false
 }
 
 // Header returns the headers of the request. The caller may change the result.
 func (h *Handshake) Header() http.Header {
 	header := make(http.Header)
-	for line := range strings.SplitSeq(h.blob, "\r\n") {
-		if k, v, ok := strings.Cut(line, ": "); ok {
+	for kind, value := range h.records {
+		switch kind {
+		case recordHeader:
+			k, v, _ := strings.Cut(value, headerSep)
 			header[k] = append(header[k], v)
+		case recordKey:
+			header[keyHeader] = []string{base64.StdEncoding.EncodeToString([]byte(value))}
 		}
 	}
 	return header
@@ -76,24 +191,38 @@ func (h *Handshake) Header() http.Header {
 // Query returns the query parameters of the request, those of the protocol
 // included. The caller may change the result.
 func (h *Handshake) Query() url.Values {
-	_, raw, _ := strings.Cut(h.url, "?")
+	_, raw, _ := strings.Cut(h.URL(), "?")
 	// Parameters that cannot be parsed are left out, as by net/http.
 	q, _ := url.ParseQuery(raw)
 	return q
 }
 
 // URL returns the path and the query of the request as the client sent them.
-func (h *Handshake) URL() string { return h.url }
+func (h *Handshake) URL() string {
+	url, _ := h.find(recordURL)
+	return url
+}
 
 // Host returns the host that the client asked for.
-func (h *Handshake) Host() string { return h.host }
+func (h *Handshake) Host() string {
+	host, _ := h.find(recordHost)
+	return host
+}
 
 // RemoteAddr returns the address of the peer as "host:port". Behind a proxy that
 // is the proxy's address.
-func (h *Handshake) RemoteAddr() string { return h.remote }
+func (h *Handshake) RemoteAddr() string {
+	addr, _ := h.find(recordRemote)
+	return addr
+}
 
 // Time returns when the session was opened.
-func (h *Handshake) Time() time.Time { return h.time }
+func (h *Handshake) Time() time.Time {
+	return time.Unix(0, int64(binary.BigEndian.Uint64([]byte(h.own[:timeSize]))))
+}
 
 // Secure reports whether the request arrived over TLS.
-func (h *Handshake) Secure() bool { return h.secure }
+func (h *Handshake) Secure() bool {
+	_, ok := h.find(recordSecure)
+	return ok
+}

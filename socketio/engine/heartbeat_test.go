@@ -1,9 +1,7 @@
 package engine_test
 
 import (
-	"io"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -44,11 +42,37 @@ func (b *bench) wantOpen() {
 	}
 }
 
-func TestHeartbeat(t *testing.T) {
+// benchInBubble runs a test with a fake clock and a server of its own, which is shut down afterwards.
+func benchInBubble(t *testing.T, opts *engine.Options, test func(t *testing.T, b *bench)) {
+	t.Helper()
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		b := newBench(t, &heartbeatOptions)
+		b := newBench(t, opts)
 		defer b.stop()
+		test(t, b)
+	})
+}
+
+// queueLast opens a session by polling that has a last message to send, and returns the query of its
+// requests.
+func (b *bench) queueLast() (query string) {
+	b.t.Helper()
+	query = b.poll()
+	b.session.Send(engine.NewTextFrame("last"), 0)
+	return query
+}
+
+// dialAndProbe opens a WebSocket for a session that polls, and begins the upgrade.
+func (b *bench) dialAndProbe() *pipeClient {
+	b.t.Helper()
+	c := b.dial(b.session.ID())
+	c.write("2probe")
+	c.expect("3probe")
+	return c
+}
+
+func TestHeartbeat(t *testing.T) {
+	benchInBubble(t, &heartbeatOptions, func(t *testing.T, b *bench) {
 		c := b.dial("")
 		defer c.conn.Close()
 		start := time.Now()
@@ -67,13 +91,9 @@ func TestHeartbeat(t *testing.T) {
 }
 
 func TestHeartbeatOnPolling(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		b := newBench(t, &heartbeatOptions)
-		defer b.stop()
-		b.http(http.MethodGet, "transport=polling")
+	benchInBubble(t, &heartbeatOptions, func(t *testing.T, b *bench) {
+		query := b.poll()
 		start := time.Now()
-		query := "transport=polling&sid=" + b.session.ID()
 		if _, body := b.http(http.MethodGet, query); body != "2" {
 			t.Errorf("got %q, want a ping", body)
 		}
@@ -90,10 +110,7 @@ func TestHeartbeatOnPolling(t *testing.T) {
 }
 
 func TestPacketExtendsDeadlineOncePerPing(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		b := newBench(t, &heartbeatOptions)
-		defer b.stop()
+	benchInBubble(t, &heartbeatOptions, func(t *testing.T, b *bench) {
 		c := b.dial("")
 		defer c.conn.Close()
 		c.expect("2")
@@ -109,10 +126,7 @@ func TestPacketExtendsDeadlineOncePerPing(t *testing.T) {
 }
 
 func TestUnsolicitedPongsMoveTheOneTimer(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		b := newBench(t, &heartbeatOptions)
-		defer b.stop()
+	benchInBubble(t, &heartbeatOptions, func(t *testing.T, b *bench) {
 		c := b.dial("")
 		defer c.conn.Close()
 		time.Sleep(10 * time.Second)
@@ -132,19 +146,14 @@ func TestUnsolicitedPongsMoveTheOneTimer(t *testing.T) {
 // The reference forgets the deadline of a ping when an upgrade completes: a
 // client that never answers lives for ever.
 func TestFaultImmortalSessionAfterUpgradeDuringPing(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		b := newBench(t, &heartbeatOptions)
-		defer b.stop()
-		b.http(http.MethodGet, "transport=polling")
-		if _, body := b.http(http.MethodGet, "transport=polling&sid="+b.session.ID()); body != "2" {
+	benchInBubble(t, &heartbeatOptions, func(t *testing.T, b *bench) {
+		query := b.poll()
+		if _, body := b.http(http.MethodGet, query); body != "2" {
 			t.Fatalf("got %q, want a ping", body)
 		}
 		start := time.Now()
-		c := b.dial(b.session.ID())
+		c := b.dialAndProbe()
 		defer c.conn.Close()
-		c.write("2probe")
-		c.expect("3probe")
 		c.write("5")
 		c.read() // the close frame
 		took(t, start, 20*time.Second)
@@ -153,10 +162,7 @@ func TestFaultImmortalSessionAfterUpgradeDuringPing(t *testing.T) {
 }
 
 func TestBusyReceiverSuspendsHeartbeat(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		b := newBench(t, &heartbeatOptions)
-		defer b.stop()
+	benchInBubble(t, &heartbeatOptions, func(t *testing.T, b *bench) {
 		b.journal.onMessage = func(*engine.Session, engine.Message) { time.Sleep(5 * time.Minute) }
 		c := b.dial("")
 		defer c.conn.Close()
@@ -174,23 +180,16 @@ func TestBusyReceiverSuspendsHeartbeat(t *testing.T) {
 }
 
 func TestUpgradeTimeoutLeavesSessionOnPolling(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		b := newBench(t, &heartbeatOptions)
-		defer b.stop()
-		b.http(http.MethodGet, "transport=polling")
-		c := b.dial(b.session.ID())
-		defer c.conn.Close()
+	benchInBubble(t, &heartbeatOptions, func(t *testing.T, b *bench) {
+		b.poll()
 		start := time.Now()
-		c.write("2probe")
-		c.expect("3probe")
+		c := b.dialAndProbe()
+		defer c.conn.Close()
 		c.read() // the close frame
 		took(t, start, 10*time.Second)
 		b.wantOpen()
-		again := b.dial(b.session.ID()) // another try is welcome
+		again := b.dialAndProbe() // another try is welcome
 		defer again.conn.Close()
-		again.write("2probe")
-		again.expect("3probe")
 		again.write("5")
 		synctest.Wait()
 		if got := b.session.Transport(); got != engine.WebSocket {
@@ -202,10 +201,8 @@ func TestUpgradeTimeoutLeavesSessionOnPolling(t *testing.T) {
 }
 
 func TestCloseOfIdlePollingSession(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		b := newBench(t, nil)
-		b.http(http.MethodGet, "transport=polling")
+	benchInBubble(t, nil, func(t *testing.T, b *bench) {
+		b.poll()
 		start := time.Now()
 		b.stop() // nothing is queued and nobody polls: no reason to wait long
 		took(t, start, time.Second)
@@ -214,11 +211,8 @@ func TestCloseOfIdlePollingSession(t *testing.T) {
 }
 
 func TestCloseWaitsForPollThatTakesTheQueue(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		b := newBench(t, nil)
-		b.http(http.MethodGet, "transport=polling")
-		b.session.Send(engine.NewTextFrame("last"), 0)
+	benchInBubble(t, nil, func(t *testing.T, b *bench) {
+		query := b.queueLast()
 		b.session.Close(engine.ForcedClose)
 		b.session.Send(engine.NewTextFrame("too late"), 0)
 		time.Sleep(9 * time.Second)
@@ -226,23 +220,19 @@ func TestCloseWaitsForPollThatTakesTheQueue(t *testing.T) {
 		// The close packet must not share an answer with messages.
 		for _, want := range []string{"4last", "1"} {
 			b.wantOpen()
-			if _, body := b.http(http.MethodGet, "transport=polling&sid="+b.session.ID()); body != want {
+			if _, body := b.http(http.MethodGet, query); body != want {
 				t.Errorf("got %q, want %q", body, want)
 			}
 		}
 		b.wantReason(engine.ForcedClose)
-		b.stop()
 	})
 }
 
 func TestCloseGivesUpClientThatDoesNotPollAgain(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		b := newBench(t, nil)
-		b.http(http.MethodGet, "transport=polling")
-		b.session.Send(engine.NewTextFrame("last"), 0)
+	benchInBubble(t, nil, func(t *testing.T, b *bench) {
+		query := b.queueLast()
 		b.session.Close(engine.ForcedClose)
-		b.http(http.MethodGet, "transport=polling&sid="+b.session.ID())
+		b.http(http.MethodGet, query)
 		start := time.Now()
 		b.stop()
 		took(t, start, time.Second)
@@ -251,11 +241,8 @@ func TestCloseGivesUpClientThatDoesNotPollAgain(t *testing.T) {
 }
 
 func TestCloseGivesUpWaitingForPoll(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		b := newBench(t, nil)
-		b.http(http.MethodGet, "transport=polling")
-		b.session.Send(engine.NewTextFrame("last"), 0)
+	benchInBubble(t, nil, func(t *testing.T, b *bench) {
+		b.queueLast()
 		start := time.Now()
 		b.stop()
 		took(t, start, 10*time.Second)
@@ -264,19 +251,11 @@ func TestCloseGivesUpWaitingForPoll(t *testing.T) {
 }
 
 func TestClientEndsClosingSession(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		b := newBench(t, nil)
-		defer b.stop()
-		b.http(http.MethodGet, "transport=polling")
-		b.session.Send(engine.NewTextFrame("nobody takes it"), 0)
+	benchInBubble(t, nil, func(t *testing.T, b *bench) {
+		query := b.queueLast()
 		b.session.Close(engine.ForcedClose)
-		w := httptest.NewRecorder()
-		r := request(http.MethodPost, "transport=polling&sid="+b.session.ID())
-		r.Body = io.NopCloser(strings.NewReader("1"))
-		b.srv.ServeHTTP(w, r)
-		if w.Code != http.StatusOK {
-			t.Errorf("status %d", w.Code)
+		if code, body := b.post(query, "1"); code != http.StatusOK {
+			t.Errorf("got %d %q", code, body)
 		}
 		b.wantReason(engine.ForcedClose)
 	})

@@ -1,23 +1,22 @@
 package engine
 
 import (
-	"context"
 	"errors"
-	"io"
+	"net"
 	"sync"
 	"sync/atomic"
 	"syscall"
+	"time"
 
-	"github.com/tandem-go/tandem/socketio/internal/exec"
+	"github.com/tandem-go/tandem/socketio/internal/flush"
 	"github.com/tandem-go/tandem/socketio/internal/park"
 )
 
-// parking is how a server reads connections that have no goroutine while they
-// are idle: a poller notices input, and a goroutine of the pool reads it.
+// parking is how a server reads plain connections on Linux: without a goroutine for
+// each of them. See package park.
 type parking struct {
-	poller  *park.Poller
-	readers *exec.Pool
-	inputs  sync.Pool // of *input
+	poller *park.Poller
+	inputs sync.Pool // of *input
 }
 
 // newParking returns nil where connections cannot be parked.
@@ -26,51 +25,110 @@ func newParking() *parking {
 	if err != nil {
 		return nil
 	}
-	return &parking{poller: poller, readers: exec.NewPool()}
+	return &parking{poller: poller}
 }
 
 // close ends the goroutines. No connection is left by then.
 func (p *parking) close() {
-	if p == nil {
-		return
+	if p != nil {
+		p.poller.Close()
 	}
-	_ = p.readers.Close(context.Background())
-	p.poller.Close()
 }
 
-// The states of a connection's reading. The zero value is that of a connection
-// that is being read, as by its goroutine from the beginning. At any time at most
-// one goroutine reads a connection, and none while it is parked.
+// input is what a worker reads into, with what is to be done once it has read.
+type input struct {
+	reading reading
+	worker  *park.Worker
+	task    Task // see Message.Go
+	buf     readBuffer
+}
+
+// input takes one out of the pool.
+func (p *parking) input(c *wsConn, w *park.Worker) *input {
+	in, ok := p.inputs.Get().(*input)
+	if !ok {
+		in = new(input)
+	}
+	in.worker = w
+	in.reading = reading{c, in}
+	return in
+}
+
+// free returns an input to the pool.
+func (p *parking) free(in *input) {
+	in.reading, in.worker, in.task = reading{}, nil, nil
+	p.inputs.Put(in)
+}
+
+// The states of a parked connection's reading. At any time at most one goroutine
+// reads a connection, and none while it is idle.
 const (
 	parkedIdle  int32 = -1 // nobody reads
-	parkedBusy  int32 = 0  // somebody reads
+	parkedBusy  int32 = 0  // somebody reads, or the connection is not watched yet
 	parkedAgain int32 = 1  // somebody reads, and something has happened since
 )
 
-// parked is what a connection needs in order to be read without a goroutine.
+// parked is a connection that is read without a goroutine.
 type parked struct {
-	token park.Token // of the poller; owned by whoever reads
+	conn  park.Conn
 	state atomic.Int32
-	// ended is set when the peer has closed its side: the end is there to be read
-	// behind the data, and there will be no other notice.
-	ended atomic.Bool
-	// What follows is owned by whoever reads.
-	wakes uint8 // since the last heartbeat
-	quiet bool  // there was no message since the last heartbeat
-	idle  bool  // nor before that, since the one before
+	marks atomic.Uint32
 }
 
-// busyWakes is the number of times that a parked connection is woken up between two
-// heartbeats before it gets a goroutine, which costs less as long as there is
-// something to read all the time. It is parked again when nothing but heartbeats
-// has come for a while.
-const busyWakes = 16
+const (
+	// ended is set when the peer has closed its side: the end is there to be read
+	// behind the data, and there will be no other notice.
+	ended = 1 << iota
+	// stopped is set when the session has ended and nothing is to be read any more.
+	stopped
+)
 
-// Readable starts the reading of input, unless that is under way and will notice.
-// The poller calls it, and whoever closes the connection.
-func (c *wsConn) Readable(ended bool) {
-	if ended {
-		c.parked.ended.Store(true)
+func (p *parked) mark(m uint32)        { p.marks.Or(m) }
+func (p *parked) marked(m uint32) bool { return p.marks.Load()&m != 0 }
+
+// adopt takes a hijacked connection over, which is parked if possible, and returns
+// the link to it. Others may use the link only after they have been told: see share.
+func (c *wsConn) adopt(conn net.Conn) link {
+	if p := c.session.srv.park(); p != nil && rawConn(conn) != nil && p.poller.Adopt(&c.parked.conn, conn, c) == nil {
+		return (*parkedLink)(c)
+	}
+	return newNetLink(conn)
+}
+
+// share makes the link known. The session's mu is held.
+func (c *wsConn) share(l link) {
+	c.taken = true
+	c.net, _ = l.(*netLink)
+}
+
+// park returns what connections are parked with; nil if they are not.
+func (srv *Server) park() *parking {
+	if srv.opts.DisableParking {
+		return nil
+	}
+	srv.parkOnce.Do(func() { srv.parking = newParking() })
+	return srv.parking
+}
+
+// isParked reports whether c is read without a goroutine of its own.
+func (c *wsConn) isParked() bool { return c.taken && c.net == nil }
+
+// watch begins to read a connection, which nobody has read before.
+func (c *wsConn) watch() {
+	if err := c.parked.conn.Watch(); err != nil {
+		c.finish(err)
+		return
+	}
+	if !c.parked.state.CompareAndSwap(parkedBusy, parkedIdle) {
+		c.parked.state.Store(parkedIdle)
+		c.parked.conn.Notify()
+	}
+}
+
+// Readable reads input, unless that is under way and will notice.
+func (c *wsConn) Readable(w *park.Worker, over bool) {
+	if over {
+		c.parked.mark(ended)
 	}
 	for {
 		switch was := c.parked.state.Load(); {
@@ -79,7 +137,7 @@ func (c *wsConn) Readable(ended bool) {
 		case !c.parked.state.CompareAndSwap(was, was+1):
 			// Somebody was quicker: look again.
 		case was == parkedIdle:
-			c.srv.parking.readers.Go(c)
+			c.readParked(w)
 			return
 		default:
 			return
@@ -87,155 +145,112 @@ func (c *wsConn) Readable(ended bool) {
 	}
 }
 
-// Run reads what has arrived. It is a task of the pool of readers.
-func (c *wsConn) Run() {
-	var err error
-	if c.parked.token == 0 {
-		err = c.park()
-	} else {
-		err = c.readParked()
-	}
-	if err != nil {
-		c.finish(err)
-	}
-}
-
-// park gives the connection to the poller and reads what has arrived before. If it
-// returns nil, somebody else may be reading by then.
-func (c *wsConn) park() error {
-	if err := c.watch(); err != nil {
-		return err
-	}
-	return c.readParked()
-}
-
-// watch gives the connection to the poller.
-func (c *wsConn) watch() error {
-	c.parked.wakes = 0
-	var failed error
-	err := c.raw.Control(func(fd uintptr) {
-		c.parked.token, failed = c.srv.parking.poller.Add(int(fd), c)
-	})
-	return errors.Join(err, failed)
-}
-
-// readParked reads until there is nothing more, and then lets go of the
-// connection. If it returns nil, somebody else may be reading by then.
-func (c *wsConn) readParked() error {
+// readParked reads until there is nothing more, and then lets go of the connection.
+func (c *wsConn) readParked(w *park.Worker) {
+	p := c.session.srv.parking
+	in := p.input(c, w)
 	for {
-		err := c.readAvailable()
-		if err != nil {
-			c.yield()
-			return err
-		}
-		if c.parked.wakes++; c.parked.wakes >= busyWakes {
-			c.yield()
-			if err := c.readBusy(); err != nil {
-				return err
-			}
-			continue
-		}
-		task := c.task
-		c.task = nil
-		if c.parked.state.CompareAndSwap(parkedBusy, parkedIdle) {
+		err := c.readAvailable(in)
+		task := in.task
+		in.task = nil
+		if err == nil && c.parked.state.CompareAndSwap(parkedBusy, parkedIdle) {
 			// The connection is not ours any more, so the task may take its time.
+			p.free(in)
 			if task != nil {
-				task.Run()
+				w.RunTask(task)
 			}
-			return nil
+			return
 		}
-		c.task = task
-		c.yield()
+		if task != nil {
+			w.Start(task)
+		}
+		if err != nil {
+			p.free(in)
+			c.finish(err)
+			return
+		}
 		c.parked.state.Store(parkedBusy)
 	}
 }
 
-// readBusy reads with a goroutine, the caller's, until the connection is idle, and
-// parks it again.
-func (c *wsConn) readBusy() error {
-	_ = c.raw.Control(func(fd uintptr) { c.srv.parking.poller.Release(int(fd), c.parked.token) })
-	c.parked.token = 0
-	for src := c.source(); !c.parked.idle; {
-		b, err := src.next()
-		if len(b) > 0 {
-			ferr := c.parser.Feed(b, c.srv.limits, c)
-			src.release()
-			if ferr != nil {
-				return ferr
-			}
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return c.watch()
-}
-
-// noteTraffic tells idle connections from busy ones.
-func (c *wsConn) noteTraffic(heartbeat bool) {
-	p := &c.parked
-	p.idle = heartbeat && p.quiet
-	p.quiet = heartbeat
-	if heartbeat {
-		p.wakes = 0
-	}
-}
-
-// yield starts what was to run once reading is done on another goroutine, because
-// reading goes on.
-func (c *wsConn) yield() {
-	if c.task != nil {
-		c.srv.parking.readers.Go(c.task)
-		c.task = nil
-	}
-}
-
 // readAvailable reads until the socket is empty.
-func (c *wsConn) readAvailable() error {
-	in := c.srv.parking.input()
-	defer c.srv.parking.inputs.Put(in)
+func (c *wsConn) readAvailable(in *input) error {
 	for {
-		if err := c.raw.Read(in.fill); err != nil {
-			return err
+		n, err := c.parked.conn.TryRead(in.buf[:])
+		if n > 0 {
+			err = c.parser.Feed(in.buf[:n], c.session.srv.limits, &in.reading)
 		}
 		switch {
-		case errors.Is(in.err, syscall.EAGAIN):
+		case c.parked.marked(stopped):
+			return errEnded
+		case errors.Is(err, syscall.EAGAIN):
 			return nil
-		case in.err != nil:
-			return in.err
-		case in.n == 0:
-			return io.EOF
-		}
-		if err := c.parser.Feed(in.buf[:in.n], c.srv.limits, c); err != nil {
+		case err != nil:
 			return err
 		}
 		// Less than there was room for: the socket is empty, and the poller tells
 		// of what comes from now on. Only the end may be there unannounced.
-		if in.n < len(in.buf) && !c.parked.ended.Load() {
+		if n < len(in.buf) && !c.parked.marked(ended) {
 			return nil
 		}
-		c.yield()
+		in.start()
 	}
 }
 
-// input is a buffer with the function that fills it without waiting, which is
-// made once so that reading does not allocate.
-type input struct {
-	buf  readBuffer
-	n    int
-	err  error
-	fill func(fd uintptr) bool
+// start starts what was to run once reading is done on another goroutine, because
+// reading goes on.
+func (in *input) start() {
+	if in.task != nil {
+		in.worker.Start(in.task)
+		in.task = nil
+	}
 }
 
-// input takes one out of the pool.
-func (p *parking) input() *input {
-	if in, ok := p.inputs.Get().(*input); ok {
-		return in
+// wait starts what was to run, and lets another worker take the place of this one.
+func (in *input) wait() {
+	in.start()
+	in.worker.Lend()
+}
+
+// parkedLink is a parked connection as a link.
+type parkedLink wsConn
+
+func (l *parkedLink) tries() bool { return true }
+
+func (l *parkedLink) tryWrite(_ *flush.Scratch, b []byte) (int, error) {
+	return l.parked.conn.TryWrite(b)
+}
+
+func (l *parkedLink) write(b []byte, timeout time.Duration) error {
+	for len(b) > 0 {
+		piece := b[:min(len(b), flush.MaxGather)]
+		if err := l.parked.conn.Write(piece, time.Now().Add(timeout)); err != nil {
+			return err
+		}
+		b = b[len(piece):]
 	}
-	in := new(input)
-	in.fill = func(fd uintptr) bool {
-		in.n, in.err = readFD(int(fd), in.buf[:])
-		return true
+	return nil
+}
+
+func (l *parkedLink) halfCloses() bool { return true }
+
+func (l *parkedLink) closeWrite() { _ = l.parked.conn.CloseWrite() }
+
+func (l *parkedLink) interrupt() {
+	l.parked.mark(stopped)
+	l.parked.conn.Notify()
+}
+
+func (l *parkedLink) drain(end time.Time) {
+	var buf [512]byte
+	for {
+		if _, err := l.parked.conn.Read(buf[:], end); err != nil {
+			return
+		}
 	}
-	return in
+}
+
+func (l *parkedLink) close() {
+	l.parked.conn.Close()
+	l.interrupt()
 }

@@ -1,11 +1,11 @@
 package engine
 
 import (
+	"context"
 	"net/http/httptest"
 	"runtime"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/gorilla/websocket"
 )
@@ -19,70 +19,44 @@ func (echoes) OnMessage(s *Session, m Message) {
 
 func (echoes) OnClose(*Session, Reason, error) {}
 
-// A connection is parked while it is idle, has a goroutine while it is busy, and
-// is parked again; nothing is lost on the way.
-func TestParkedBusyParked(t *testing.T) {
+// dialParked connects a client to a server whose connections are parked.
+func dialParked(t *testing.T, accept Accept) (*Server, *websocket.Conn) {
+	t.Helper()
 	if runtime.GOOS != "linux" {
 		t.Skip("connections are parked on Linux only")
 	}
-	srv := NewServer(func(*Session) Receiver { return echoes{} }, &Options{PingInterval: 250 * time.Millisecond, PingTimeout: 10 * time.Second})
+	srv := NewServer(accept, nil)
 	ts := httptest.NewServer(srv)
-	defer ts.Close()
+	t.Cleanup(ts.Close)
 	conn, resp, err := websocket.DefaultDialer.Dial("ws"+strings.TrimPrefix(ts.URL, "http")+"/?EIO=4&transport=websocket", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Close()
 	resp.Body.Close()
-
-	// next reads the next message that is no ping, which it answers.
-	next := func() string {
-		for {
-			_, b, err := conn.ReadMessage()
-			if err != nil {
-				t.Fatal(err)
-			}
-			if string(b) != "2" {
-				return string(b)
-			}
-			if err := conn.WriteMessage(websocket.TextMessage, []byte("3")); err != nil {
-				t.Fatal(err)
-			}
+	t.Cleanup(func() {
+		conn.Close()
+		if err := srv.Shutdown(context.Background()); err != nil {
+			t.Error(err)
 		}
+	})
+	if _, _, err := conn.ReadMessage(); err != nil { // the open packet
+		t.Fatal(err)
 	}
-	echo := func() {
+	return srv, conn
+}
+
+// A plain connection is parked from the beginning, and its messages are answered.
+func TestParked(t *testing.T) {
+	srv, conn := dialParked(t, func(*Session) Receiver { return echoes{} })
+	if n := srv.parking.poller.Len(); n != 1 {
+		t.Fatalf("%d connections are parked, want 1", n)
+	}
+	for range 3 {
 		if err := conn.WriteMessage(websocket.TextMessage, []byte("4hello")); err != nil {
 			t.Fatal(err)
 		}
-		if got := next(); got != "4hello" {
-			t.Fatalf("got %q", got)
+		if _, b, err := conn.ReadMessage(); err != nil || string(b) != "4hello" {
+			t.Fatalf("got %q, %v", b, err)
 		}
-	}
-	next() // the open packet
-	for range 3 {
-		deadline := time.Now().Add(20 * time.Second)
-		for echo(); srv.parking.poller.Len() != 0; echo() {
-			if time.Now().After(deadline) {
-				t.Fatal("a busy connection did not get a goroutine")
-			}
-		}
-		// Only heartbeats from now on, until the connection is parked.
-		for srv.parking.poller.Len() != 1 {
-			if time.Now().After(deadline) {
-				t.Fatal("an idle connection was not parked again")
-			}
-			_, b, err := conn.ReadMessage()
-			if err != nil || string(b) != "2" {
-				t.Fatalf("got %q, %v", b, err)
-			}
-			if err := conn.WriteMessage(websocket.TextMessage, []byte("3")); err != nil {
-				t.Fatal(err)
-			}
-		}
-		echo()
-	}
-	conn.Close()
-	if err := srv.Shutdown(t.Context()); err != nil {
-		t.Fatal(err)
 	}
 }

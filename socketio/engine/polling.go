@@ -5,31 +5,94 @@ import (
 	"strings"
 
 	"github.com/tandem-go/tandem/socketio/internal/packet"
+	"github.com/tandem-go/tandem/socketio/internal/wheel"
 )
 
 // pollState is the polling transport of a session. The session's mu guards it.
 type pollState struct {
+	session *Session
 	get     *pendingPoll
-	post    *http.ResponseController // of the current data request
-	reading bool                     // its body has not arrived completely
+	post    http.ResponseWriter // of the current data request
+	reading bool                // its body has not arrived completely
+	patient wheel.Entry         // see Expire
 }
 
-// pendingPoll is a poll that waits for frames. The goroutine of its request
-// writes the answer, so nobody else waits for the client.
+// newPollState makes polling the transport of a new session.
+func (srv *Server) newPollState(s *Session) {
+	s.poll = &pollState{session: s}
+	srv.wheel.Init(&s.poll.patient, s.poll)
+}
+
+// pendingPoll is a poll that waits for frames: in the handler of its request,
+// which is told by news and writes the answer, or held.
 type pendingPoll struct {
-	ready   chan struct{} // closed once the answer is complete
+	news    chan pollNews // nil if the poll is held
+	held    *heldPoll     // nil if it is not
 	late    bool          // it arrived after an upgrade had been begun
-	queue   *queue        // may be nil
-	final   *packet.Frame // follows the queue; may be nil
+	settled bool          // the handler has been told to settle down
+	queue   *queue        // the answer
+	final   *packet.Frame // instead of the queue
 	refused *RequestError // instead of both
+}
+
+// pollNews is what the handler of a poll is told, each at most once.
+type pollNews uint8
+
+const (
+	pollAnswered pollNews = iota
+	pollSettle            // nothing has come for a while, so be prepared to wait for longer
+	pollNewsKinds
+)
+
+// newPendingPoll takes a poll for a handler out of the pool.
+func (srv *Server) newPendingPoll() *pendingPoll {
+	if g, ok := srv.holding.polls.Get().(*pendingPoll); ok {
+		return g
+	}
+	return &pendingPoll{news: make(chan pollNews, pollNewsKinds)}
+}
+
+// freePendingPoll returns a poll, of which nobody else knows any more, to the pool.
+func (srv *Server) freePendingPoll(g *pendingPoll) {
+	for len(g.news) > 0 {
+		<-g.news
+	}
+	*g = pendingPoll{news: g.news}
+	srv.holding.polls.Put(g)
+}
+
+// take removes the pending poll. If it is held, the caller has to see to it that
+// its answer is written.
+func (p *pollState) take() *pendingPoll {
+	g := p.get
+	p.get = nil
+	if g.held != nil {
+		g.held.claim()
+	}
+	return g
 }
 
 // answer completes the pending poll.
 func (p *pollState) answer(q *queue, final *packet.Frame) {
-	g := p.get
-	p.get = nil
+	g := p.take()
+	if g.held != nil {
+		go g.held.respond(q, final) // The session's lock is held.
+		return
+	}
 	g.queue, g.final = q, final
-	close(g.ready)
+	g.news <- pollAnswered
+}
+
+// Expire tells the handler of a poll which has been pending for a while. It is
+// called by the wheel. The entry may have been armed for an earlier poll; then this
+// one settles down a little early.
+func (p *pollState) Expire(*wheel.Entry) {
+	p.session.mu.Lock()
+	defer p.session.mu.Unlock()
+	if g := p.get; g != nil && g.held == nil && !g.settled {
+		g.settled = true
+		g.news <- pollSettle
+	}
 }
 
 // discard ends the transport because the session has changed to another one. A
@@ -63,7 +126,7 @@ func (p *pollState) finish(srv *Server, noop bool) {
 
 // openPolling opens a session with an HTTP answer.
 func (srv *Server) openPolling(w http.ResponseWriter, r *http.Request) {
-	s, refused := srv.open(r, func(s *Session) { s.poll = &pollState{} })
+	s, refused := srv.open(r, srv.newPollState)
 	if refused != nil {
 		srv.refuse(w, r, false, refused)
 		return
@@ -102,43 +165,82 @@ func (s *Session) servePolling(w http.ResponseWriter, r *http.Request) {
 
 // servePoll answers a poll with what is queued, as soon as there is something.
 func (s *Session) servePoll(w http.ResponseWriter, r *http.Request) {
-	g := &pendingPoll{ready: make(chan struct{})}
 	s.mu.Lock()
-	if s.poll == nil || s.State() == StateClosed {
+	switch {
+	case s.poll == nil || s.State() == StateClosed:
 		s.mu.Unlock()
 		s.refuseLate(w, r)
 		return
-	}
-	if s.poll.get != nil {
+	case s.poll.get != nil:
 		s.mu.Unlock()
 		s.end(ending{reason: TransportError, err: ErrPollOverlap})
 		w.WriteHeader(http.StatusBadRequest)
 		return
+	case s.queue != nil:
+		q := s.takeAnswer()
+		s.mu.Unlock()
+		s.writeAnswer(w, r, q, nil)
+		return
 	}
+	g := s.srv.newPendingPoll()
 	g.late = s.upgrade != nil
 	s.poll.get = g
-	s.answerPoll()
-	select {
-	case <-g.ready:
-	default:
-		// A poll waits for longer than the http.Server may want a request to
-		// take.
+	if s.sealed {
+		s.mu.Unlock()
+		s.end(ending{}) // and that answers the poll
+	} else {
+		s.srv.holding.patience.Arm(&s.poll.patient)
+		s.mu.Unlock()
+	}
+	s.awaitAnswer(w, r, g)
+}
+
+// awaitAnswer waits for the answer of a poll and writes it, unless the poll is held
+// from some time on.
+func (s *Session) awaitAnswer(w http.ResponseWriter, r *http.Request, g *pendingPoll) {
+	if limited(r) {
 		clearDeadlines(w)
+	}
+	aborted := r.Context().Done()
+	for waiting := true; waiting; {
 		select {
-		case <-g.ready:
-		case <-r.Context().Done():
+		case news := <-g.news:
+			switch {
+			case news == pollAnswered:
+				waiting = false
+			case s.hold(w, r, g):
+				return
+			default:
+				clearDeadlines(w)
+			}
+		case <-aborted:
 			if s.abortPoll(g) {
+				s.srv.freePendingPoll(g)
 				return
 			}
+			aborted = nil // It has been answered at the last moment.
 		}
 	}
 	if g.refused != nil {
 		s.srv.refuse(w, r, false, g.refused)
-		return
+	} else {
+		s.writeAnswer(w, r, g.queue, g.final)
 	}
-	err := s.srv.writePoll(w, r, g.queue, g.final, false)
-	s.srv.freeQueue(g.queue)
-	if err != nil && s.Transport() == Polling {
+	s.srv.freePendingPoll(g)
+}
+
+// writeAnswer writes the answer of a poll.
+func (s *Session) writeAnswer(w http.ResponseWriter, r *http.Request, q *queue, final *packet.Frame) {
+	err := s.srv.writePoll(w, r, q, final, false)
+	s.srv.freeQueue(q)
+	if err != nil {
+		s.failAnswer(err)
+	}
+}
+
+// failAnswer ends the session because the answer of a poll could not be written.
+func (s *Session) failAnswer(err error) {
+	if s.Transport() == Polling {
 		s.end(ending{reason: TransportError, err: err})
 	}
 }
@@ -161,6 +263,14 @@ func (srv *Server) answerDeparted(w http.ResponseWriter, r *http.Request) {
 	_ = srv.writePoll(w, r, nil, srv.frames.noop, false)
 }
 
+// takeAnswer takes what is queued, for the answer of a poll. mu is held.
+func (s *Session) takeAnswer() *queue {
+	if s.sealed {
+		s.srv.timers.pollingGrace.Arm(&s.heartbeat)
+	}
+	return s.takeQueue()
+}
+
 // answerPoll gives what is queued to the pending poll. A session that is to end
 // tells so in the answer to the poll after that: the JavaScript client acts upon
 // a close packet before it has seen the messages in front of it. answerPoll is
@@ -168,11 +278,13 @@ func (srv *Server) answerDeparted(w http.ResponseWriter, r *http.Request) {
 func (s *Session) answerPoll() {
 	switch {
 	case s.poll == nil || s.poll.get == nil:
+	case s.queue != nil && s.poll.get.held != nil:
+		held, q := s.poll.take().held, s.takeAnswer()
+		s.mu.Unlock()
+		held.respond(q, nil)
+		return
 	case s.queue != nil:
-		s.poll.answer(s.takeQueue(), nil)
-		if s.sealed {
-			s.srv.timers.pollingGrace.Arm(&s.heartbeat)
-		}
+		s.poll.answer(s.takeAnswer(), nil)
 	case s.sealed:
 		s.mu.Unlock()
 		s.end(ending{})
@@ -196,12 +308,20 @@ func (s *Session) abortPoll(g *pendingPoll) bool {
 	return pending
 }
 
+// Values of headers. Nobody changes them: net/http copies a header before it does.
+var (
+	plainText = []string{"text/plain; charset=UTF-8"}
+	// Some browsers offer an answer of another type as a download.
+	htmlText = []string{"text/html"}
+	noStore  = []string{"no-store"}
+)
+
 // setHeaders sets the headers of a successful answer.
-func (srv *Server) setHeaders(h http.Header, r *http.Request, contentType string, initial bool) {
-	h.Set("Content-Type", contentType)
-	h.Set("Cache-Control", "no-store")
+func (srv *Server) setHeaders(h http.Header, r *http.Request, contentType []string, initial bool) {
+	h["Content-Type"] = contentType
+	h["Cache-Control"] = noStore
 	// Old versions of Internet Explorer take an answer for an attack.
-	if ua := r.UserAgent(); strings.Contains(ua, ";MSIE") || strings.Contains(ua, "Trident/") {
+	if ua := r.Header["User-Agent"]; len(ua) > 0 && (strings.Contains(ua[0], ";MSIE") || strings.Contains(ua[0], "Trident/")) {
 		h.Set("X-Xss-Protection", "0")
 	}
 	if srv.opts.Header != nil {

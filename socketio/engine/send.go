@@ -13,6 +13,7 @@ const seal uint8 = 1 << 7
 // session on which nothing happens has none.
 type queue struct {
 	frames   []*packet.Frame
+	behind   int  // bytes behind the head, counted while the session is not writable
 	compress bool // not all frames were sent with NoCompress
 }
 
@@ -33,7 +34,7 @@ func (srv *Server) freeQueue(q *queue) {
 		return
 	}
 	clear(q.frames)
-	q.frames, q.compress = q.frames[:0], false
+	q.frames, q.behind, q.compress = q.frames[:0], 0, false
 	srv.queues.Put(q)
 }
 
@@ -110,14 +111,14 @@ func (s *Session) push(frames []*packet.Frame, o SendOption) bool {
 	if s.queue == nil {
 		s.queue = s.srv.newQueue()
 	} else if !ready {
-		n := s.behind
+		n := s.queue.behind
 		for _, f := range frames {
 			n += f.Len()
 		}
 		if n > s.srv.opts.MaxQueueBytes {
 			return false
 		}
-		s.behind = n
+		s.queue.behind = n
 	}
 	s.queue.frames = append(s.queue.frames, frames...)
 	if o&NoCompress == 0 {
@@ -129,7 +130,7 @@ func (s *Session) push(frames []*packet.Frame, o SendOption) bool {
 // takeQueue removes and returns the queue; nil if it is empty. mu is held.
 func (s *Session) takeQueue() *queue {
 	q := s.queue
-	s.queue, s.behind = nil, 0
+	s.queue = nil
 	return q
 }
 

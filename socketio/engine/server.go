@@ -27,6 +27,7 @@ type Server struct {
 	parking  *parking // nil if connections are not parked; see parks
 	parkOnce sync.Once
 	timers   timers
+	holding  holding
 	frames   struct{ ping, pongProbe, close, noop *packet.Frame }
 
 	queues  sync.Pool // of *queue
@@ -35,6 +36,8 @@ type Server struct {
 	bodies  sync.Pool // of *bytes.Buffer
 	gzips   sync.Pool // of *gzip.Writer
 	zlibs   sync.Pool // of *zlib.Writer
+
+	interner interner // of what handshakes have in common
 
 	mu       sync.RWMutex
 	sessions map[string]*Session
@@ -64,6 +67,7 @@ func NewServer(accept Accept, opts *Options) *Server {
 	}
 	srv.limits = wsframe.Limits{MaxMessage: srv.opts.MaxPayload, MaxFragments: srv.opts.MaxFragments}
 	srv.timers = newTimers(srv.wheel, &srv.opts)
+	srv.holding.patience = srv.wheel.Class(pollPatience)
 	srv.frames.ping = packet.Text(packet.Ping, "")
 	srv.frames.pongProbe = packet.Text(packet.Pong, "probe")
 	srv.frames.close = packet.Text(packet.Close, "")
@@ -228,6 +232,7 @@ func (srv *Server) Shutdown(ctx context.Context) error {
 	srv.stop.Do(func() {
 		go func() {
 			srv.tasks.Wait()
+			srv.holding.close()
 			srv.wheel.Close()
 			srv.pool.Close()
 			srv.parkOnce.Do(func() {}) // no connection is left that could open it

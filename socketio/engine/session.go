@@ -54,26 +54,39 @@ type Session struct {
 	recvMu sync.Mutex
 	recv   Receiver // guarded by recvMu
 
-	state     atomic.Uint32 // a State; changed with mu held
-	awaiting  atomic.Bool   // a ping has not been answered yet
-	shard     uint16
-	refreshed bool // the deadline of this ping has been extended; guarded by mu
+	state    atomic.Uint32 // a State; changed with mu held
+	awaiting atomic.Bool   // a ping has not been answered yet
+	shard    uint16        // never changes
 
+	// The rest is guarded by mu. A session that is idle should be small: what is
+	// needed rarely is behind a pointer.
+	refreshed bool // the deadline of this ping has been extended
+	sealed    bool // nothing more is queued: the session ends when the queue is empty
+	touched   bool // a flush is due
+	writing   bool // someone owns the connection's output
+	blocked   bool // that is the slow path
+	mu        sync.Mutex
 	heartbeat wheel.Entry
+	queue     *queue
+	conn      *wsConn     // nil while on polling
+	poll      *pollState  // nil while on WebSocket
+	upgrade   *upgradeTry // nil while no upgrade is under way
+	outcome   *outcome    // made on demand
+}
 
-	mu      sync.Mutex
-	sealed  bool // nothing more is queued: the session ends when the queue is empty
-	touched bool // a flush is due
-	writing bool // someone owns the connection's output
-	blocked bool // that is the slow path
-	behind  int  // bytes in queue behind the head, counted while not writable
-	queue   *queue
-	conn    *wsConn     // nil while on polling
-	poll    *pollState  // nil while on WebSocket
-	upgrade *upgradeTry // nil while no upgrade is under way
-	reason  Reason      // set by Close, and when the session ends
-	err     error
-	done    chan struct{} // made on demand
+// outcome is how a session ends.
+type outcome struct {
+	reason Reason // set by Close, and when the session ends
+	err    error
+	done   chan struct{} // made on demand
+}
+
+// fate returns the outcome of the session, which may still be open. mu is held.
+func (s *Session) fate() *outcome {
+	if s.outcome == nil {
+		s.outcome = new(outcome)
+	}
+	return s.outcome
 }
 
 // newSession returns a session that is not registered yet.
@@ -92,7 +105,7 @@ func (s *Session) Handshake() *Handshake { return s.handshake }
 
 // RemoteAddr returns the address of the peer that opened the session as
 // "host:port".
-func (s *Session) RemoteAddr() string { return s.handshake.remote }
+func (s *Session) RemoteAddr() string { return s.handshake.RemoteAddr() }
 
 // State returns the current state.
 func (s *Session) State() State { return State(s.state.Load()) }
@@ -113,13 +126,14 @@ func (s *Session) Transport() string {
 func (s *Session) Done() <-chan struct{} {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.done == nil {
-		s.done = make(chan struct{})
+	o := s.fate()
+	if o.done == nil {
+		o.done = make(chan struct{})
 		if s.State() == StateClosed {
-			close(s.done)
+			close(o.done)
 		}
 	}
-	return s.done
+	return o.done
 }
 
 // accept asks the server's owner for the receiver.
@@ -130,9 +144,9 @@ func (s *Session) accept() {
 	s.recv = s.srv.accept(s)
 }
 
-// receive handles one packet from the client. reader is what reads it, if it is a
-// connection that can be parked.
-func (s *Session) receive(p packet.Packet, reader *wsConn) {
+// receive handles one packet from the client. in is what it has been read into, if
+// the connection is parked.
+func (s *Session) receive(p packet.Packet, in *input) {
 	s.recvMu.Lock()
 	defer s.recvMu.Unlock()
 	switch s.State() {
@@ -151,7 +165,7 @@ func (s *Session) receive(p packet.Packet, reader *wsConn) {
 	case packet.Message:
 		if s.recv != nil {
 			defer s.recoverPanic()
-			s.recv.OnMessage(s, Message{Data: p.Data, Binary: p.Binary, reader: reader})
+			s.recv.OnMessage(s, Message{Data: p.Data, Binary: p.Binary, in: in})
 		}
 	case packet.Pong:
 		s.onPong()
@@ -171,7 +185,7 @@ func (s *Session) notify() {
 		return
 	}
 	defer s.recoverPanic()
-	s.recv.OnClose(s, s.reason, s.err)
+	s.recv.OnClose(s, s.outcome.reason, s.outcome.err)
 }
 
 // recoverPanic ends the session whose receiver has panicked. It is deferred.

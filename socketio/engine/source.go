@@ -1,5 +1,7 @@
 package engine
 
+import "net"
+
 // source is what a connection is read from by a goroutine of its own. See parked
 // for connections that are read without one.
 type source interface {
@@ -24,22 +26,23 @@ func (srv *Server) newBuffer() *readBuffer {
 	return new(readBuffer)
 }
 
-// source returns the source of the connection.
+// source returns the source of a connection that is not parked.
 func (c *wsConn) source() source {
-	if c.raw != nil {
-		return newRawSource(c)
+	l := c.net
+	if l.raw != nil {
+		return newRawSource(c.session.srv, l.raw)
 	}
-	return &plainSource{c: c, buf: make([]byte, plainBuffer)}
+	return &plainSource{conn: l.conn, buf: make([]byte, plainBuffer)}
 }
 
 // plainSource reads with blocking calls.
 type plainSource struct {
-	c   *wsConn
-	buf []byte
+	conn net.Conn
+	buf  []byte
 }
 
 func (p *plainSource) next() ([]byte, error) {
-	n, err := p.c.conn.Read(p.buf)
+	n, err := p.conn.Read(p.buf)
 	return p.buf[:n], err
 }
 

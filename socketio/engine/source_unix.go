@@ -20,7 +20,8 @@ func readFD(fd int, buf []byte) (n int, err error) {
 
 // rawSource reads a socket without holding a buffer while it waits.
 type rawSource struct {
-	c   *wsConn
+	srv *Server
+	raw syscall.RawConn
 	buf *readBuffer
 	n   int
 	err error
@@ -28,14 +29,14 @@ type rawSource struct {
 }
 
 // newRawSource returns the source of a connection that can be read raw.
-func newRawSource(c *wsConn) source {
-	r := &rawSource{c: c}
+func newRawSource(srv *Server, raw syscall.RawConn) source {
+	r := &rawSource{srv: srv, raw: raw}
 	r.fn = r.read
 	return r
 }
 
 func (r *rawSource) next() ([]byte, error) {
-	if err := r.c.raw.Read(r.fn); err != nil {
+	if err := r.raw.Read(r.fn); err != nil {
 		return nil, err
 	}
 	switch {
@@ -52,10 +53,10 @@ func (r *rawSource) next() ([]byte, error) {
 // read reads once. If there is nothing to read it gives the buffer back and
 // reports false: the caller then waits for input and tries again.
 func (r *rawSource) read(fd uintptr) bool {
-	buf := r.c.srv.newBuffer()
+	buf := r.srv.newBuffer()
 	r.n, r.err = readFD(int(fd), buf[:])
 	if errors.Is(r.err, syscall.EAGAIN) {
-		r.c.srv.buffers.Put(buf)
+		r.srv.buffers.Put(buf)
 		return false
 	}
 	r.buf = buf
@@ -63,6 +64,6 @@ func (r *rawSource) read(fd uintptr) bool {
 }
 
 func (r *rawSource) release() {
-	r.c.srv.buffers.Put(r.buf)
+	r.srv.buffers.Put(r.buf)
 	r.buf = nil
 }

@@ -2,10 +2,8 @@ package engine
 
 import (
 	"errors"
-	"net"
 	"net/http"
 	"os"
-	"time"
 
 	"github.com/tandem-go/tandem/socketio/internal/packet"
 	"github.com/tandem-go/tandem/socketio/internal/wheel"
@@ -33,7 +31,7 @@ func (srv *Server) upgradeSession(w http.ResponseWriter, r *http.Request, s *Ses
 	srv.wheel.Init(&u.timeout, u)
 	srv.wheel.Init(&u.tick, u)
 	// The connection is known only after the session has been claimed for it.
-	u.conn = &wsConn{srv: srv, session: s, try: u}
+	u.conn = &wsConn{session: s, try: u}
 	s.mu.Lock()
 	if s.State() == StateClosed || s.conn != nil || s.upgrade != nil {
 		s.mu.Unlock()
@@ -46,10 +44,11 @@ func (srv *Server) upgradeSession(w http.ResponseWriter, r *http.Request, s *Ses
 
 	head := srv.switching(w, r, s, false)
 	conn, early, err := hijack(w)
+	var l link
 	if err == nil {
-		_ = conn.SetWriteDeadline(time.Now().Add(srv.opts.WriteTimeout))
-		if _, err = conn.Write(head); err != nil {
-			_ = conn.Close()
+		l = u.conn.adopt(conn)
+		if err = l.write(head, srv.opts.WriteTimeout); err != nil {
+			l.close()
 		}
 	}
 	if err != nil {
@@ -57,21 +56,20 @@ func (srv *Server) upgradeSession(w http.ResponseWriter, r *http.Request, s *Ses
 		srv.tasks.Done()
 		return
 	}
-	_ = conn.SetWriteDeadline(time.Time{})
-	if !u.start(conn) {
+	if !u.start(l) {
 		// The session has ended meanwhile: the reader closes the connection.
 		u.conn.hangUp()
 	}
-	go u.conn.run(early)
+	u.conn.start(early)
 }
 
 // start arms the timeout. It reports whether the session still waits for this
 // try.
-func (u *upgradeTry) start(conn net.Conn) bool {
+func (u *upgradeTry) start(l link) bool {
 	s := u.session
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	u.conn.conn, u.conn.raw = conn, rawConn(conn)
+	u.conn.share(l)
 	if s.upgrade != u {
 		u.conn.lingers = u.conn.halfCloses()
 		return false
@@ -105,7 +103,7 @@ func (u *upgradeTry) disarm() {
 func (u *upgradeTry) cancel() {
 	u.session.mu.Lock()
 	u.disarm()
-	started := u.conn.conn != nil
+	started := u.conn.taken
 	if started {
 		u.conn.lingers = u.conn.halfCloses()
 	}
@@ -114,19 +112,19 @@ func (u *upgradeTry) cancel() {
 		// The handshake is under way; start will notice.
 		return
 	}
-	if u.conn.raw != nil {
+	if u.conn.link().tries() {
 		u.conn.hangUp()
 		return
 	}
 	// The reader is woken up and closes the connection, so that nobody waits for
 	// the peer here.
-	_ = u.conn.conn.SetReadDeadline(time.Unix(1, 0))
+	u.conn.link().interrupt()
 }
 
 // abandon ends the try from the connection's own goroutine, after err has ended
 // its reading. The session stays on polling.
 func (u *upgradeTry) abandon(err error) {
-	if !u.release() && u.conn.raw != nil {
+	if !u.release() && u.conn.link().tries() {
 		// Cancelled: the peer has been told.
 		return
 	}
@@ -172,13 +170,11 @@ func (u *upgradeTry) pushPoll(late bool) {
 	s.srv.timers.noop.Arm(&u.tick)
 }
 
-// write writes a frame to the connection. Only the connection's goroutine writes
+// write writes a frame to the connection. Only the connection's reader writes
 // during a try, so it may block.
 func (u *upgradeTry) write(f *packet.Frame) {
-	_ = u.conn.conn.SetWriteDeadline(time.Now().Add(u.session.srv.opts.WriteTimeout))
 	// An error shows up when reading.
-	_, _ = u.conn.conn.Write(f.WebSocket())
-	_ = u.conn.conn.SetWriteDeadline(time.Time{})
+	_ = u.conn.link().write(f.WebSocket(), u.session.srv.opts.WriteTimeout)
 }
 
 // onMessage handles a message during the try: a ping to be answered, then the

@@ -157,7 +157,7 @@ func firstProtocol(r *http.Request) string {
 func (srv *Server) openWebSocket(w http.ResponseWriter, r *http.Request) {
 	var c *wsConn
 	s, refused := srv.open(r, func(s *Session) {
-		c = &wsConn{srv: srv, session: s}
+		c = &wsConn{session: s}
 		// The output is owned until the answer has been written: what Accept
 		// sends waits in the queue.
 		s.conn, s.writing = c, true
@@ -175,8 +175,9 @@ func (srv *Server) openWebSocket(w http.ResponseWriter, r *http.Request) {
 		srv.tasks.Done()
 		return
 	}
+	l := c.adopt(conn)
 	s.mu.Lock()
-	c.conn, c.raw = conn, rawConn(conn)
+	c.share(l)
 	s.mu.Unlock()
 	srv.tasks.Add(1)
 	s.accept()
@@ -188,12 +189,7 @@ func (srv *Server) openWebSocket(w http.ResponseWriter, r *http.Request) {
 // answerHandshake writes the head of the answer and the first packet together,
 // then whatever else is queued.
 func (srv *Server) answerHandshake(s *Session, head []byte) {
-	c := s.conn
-	if c.raw == nil {
-		// A fresh socket takes this much at once; who knows about the others.
-		_ = c.conn.SetWriteDeadline(time.Now().Add(srv.opts.WriteTimeout))
-	}
-	if _, err := c.conn.Write(append(head, srv.openFrame(s).WebSocket()...)); err != nil {
+	if err := s.conn.link().write(append(head, srv.openFrame(s).WebSocket()...), srv.opts.WriteTimeout); err != nil {
 		s.end(ending{reason: TransportError, err: err, gone: true})
 		return
 	}
@@ -211,11 +207,10 @@ func (srv *Server) turnAway(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		return
 	}
-	c := &wsConn{srv: srv, session: &Session{srv: srv}, conn: conn, lingers: true}
-	_ = conn.SetWriteDeadline(time.Now().Add(srv.opts.WriteTimeout))
-	if _, err := conn.Write(append(head, packet.Control(ws.OpClose, nil).WebSocket()...)); err == nil && c.halfCloses() {
-		c.closeWrite()
-		c.linger()
+	l := newNetLink(conn)
+	if l.write(append(head, packet.Control(ws.OpClose, nil).WebSocket()...), srv.opts.WriteTimeout) == nil && l.halfCloses() {
+		l.closeWrite()
+		l.drain(time.Now().Add(lingerTimeout))
 	}
-	_ = conn.Close()
+	l.close()
 }

@@ -1,8 +1,6 @@
 package engine
 
 import (
-	"time"
-
 	"github.com/tandem-go/tandem/socketio/internal/flush"
 )
 
@@ -27,7 +25,7 @@ func (s *Session) write(sc *flush.Scratch) {
 			}
 			return
 		}
-		if c.raw == nil {
+		if !c.link().tries() {
 			s.startDrain(c, q, 0)
 			return
 		}
@@ -66,7 +64,7 @@ func (s *Session) nextBatch() *queue {
 func (c *wsConn) tryWrite(sc *flush.Scratch, q *queue) (sent int, complete bool, err error) {
 	for frames := q.frames; len(frames) > 0; {
 		b, n := sc.Gather(frames)
-		w, err := sc.Write(c.raw, b)
+		w, err := c.link().tryWrite(sc, b)
 		sent += w
 		if err != nil || w < len(b) {
 			return sent, false, err
@@ -82,7 +80,7 @@ func (s *Session) startDrain(c *wsConn, q *queue, skip int) {
 	if s.State() == StateClosed {
 		s.mu.Unlock()
 		// A part of a frame may have been written: a close frame cannot follow.
-		c.cut()
+		c.link().close()
 		return
 	}
 	s.blocked = true
@@ -124,8 +122,9 @@ func (s *Session) drain(c *wsConn, q *queue, skip int) {
 
 // writeBlocking writes the frames from the given byte on.
 func (c *wsConn) writeBlocking(q *queue, skip int) error {
-	sc := c.srv.pool.Borrow()
-	defer c.srv.pool.Return(sc)
+	srv := c.session.srv
+	sc := srv.pool.Borrow()
+	defer srv.pool.Return(sc)
 	for frames := q.frames; len(frames) > 0; {
 		b, n := sc.Gather(frames)
 		frames = frames[n:]
@@ -133,19 +132,10 @@ func (c *wsConn) writeBlocking(q *queue, skip int) error {
 			skip -= len(b)
 			continue
 		}
-		for b = b[skip:]; len(b) > 0; {
-			// The deadline is for a piece, so a large message gets its time
-			// as long as the peer makes progress.
-			piece := b[:min(len(b), flush.MaxGather)]
-			if err := c.conn.SetWriteDeadline(time.Now().Add(c.srv.opts.WriteTimeout)); err != nil {
-				return err
-			}
-			if _, err := c.conn.Write(piece); err != nil {
-				return err
-			}
-			b = b[len(piece):]
+		if err := c.link().write(b[skip:], srv.opts.WriteTimeout); err != nil {
+			return err
 		}
 		skip = 0
 	}
-	return c.conn.SetWriteDeadline(time.Time{})
+	return nil
 }

@@ -1,11 +1,15 @@
 package park
 
 import (
-	"errors"
+	"context"
 	"fmt"
 	"os"
 	"sync"
+	"sync/atomic"
 	"syscall"
+	"time"
+
+	"github.com/tandem-go/tandem/socketio/internal/exec"
 )
 
 // batch is the number of connections that one system call reports at most.
@@ -14,168 +18,174 @@ const batch = 256
 // edge is EPOLLET, whose value package syscall has with the wrong sign.
 const edge = 1 << 31
 
-// Poller waits for input on the connections that have been added to it.
-//
-// It has an epoll instance, which is itself watched by the runtime's poller: the
-// goroutine does not hold a thread while it waits.
+// Poller waits for input on the connections that it has adopted. It has an epoll
+// instance and a pool of workers.
 type Poller struct {
-	epoll *os.File
-	raw   syscall.RawConn
-	done  chan struct{}
+	epoll   int
+	stop    [2]int // a pipe that ends the waiting
+	pool    *exec.Pool
+	epoch   time.Time
+	table   table
+	watched atomic.Int64
 
-	mu    sync.Mutex
-	slots []slot
-	free  []uint32
-}
+	events [batch]syscall.EpollEvent // of whoever polls
 
-// slot is a connection's place in the table. An event names it by index and
-// generation, so that an event for a connection that has gone is recognised.
-type slot struct {
-	waiter     Waiter
-	generation uint32
-}
-
-// New returns a poller whose goroutine runs until Close.
-func New() (*Poller, error) {
-	fd, err := syscall.EpollCreate1(syscall.EPOLL_CLOEXEC)
-	if err != nil {
-		return nil, fmt.Errorf("park: create epoll instance: %w", err)
-	}
-	if err := syscall.SetNonblock(fd, true); err != nil {
-		_ = syscall.Close(fd)
-		return nil, fmt.Errorf("park: set up epoll instance: %w", err)
-	}
-	p := &Poller{epoll: os.NewFile(uintptr(fd), "epoll"), done: make(chan struct{})}
-	if p.raw, err = p.epoll.SyscallConn(); err != nil {
-		_ = p.epoll.Close()
-		return nil, fmt.Errorf("park: use epoll instance: %w", err)
-	}
-	go p.run()
-	return p, nil
-}
-
-// Add watches a connection: w is told of input that arrives from now on, and of
-// input that is there already. The file descriptor must stay open until the token
-// has been removed; closing it then ends the watching.
-func (p *Poller) Add(fd int, w Waiter) (Token, error) {
-	t := p.place(w)
-	event := syscall.EpollEvent{
-		Events: syscall.EPOLLIN | syscall.EPOLLRDHUP | edge,
-		Fd:     int32(uint32(t)),
-		Pad:    int32(uint32(t >> 32)),
-	}
-	err := p.control(func(epoll int) error {
-		return syscall.EpollCtl(epoll, syscall.EPOLL_CTL_ADD, fd, &event)
-	})
-	if err != nil {
-		p.Remove(t)
-		return 0, fmt.Errorf("park: watch connection: %w", err)
-	}
-	return t, nil
-}
-
-// control runs a system call on the epoll instance while it is sure to be open.
-func (p *Poller) control(call func(epoll int) error) error {
-	var failed error
-	err := p.raw.Control(func(fd uintptr) { failed = call(int(fd)) })
-	return errors.Join(err, failed)
-}
-
-// place finds a slot for a waiter. Generations start at 1, so that no token is 0.
-func (p *Poller) place(w Waiter) Token {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	var i uint32
-	if n := len(p.free); n > 0 {
-		i = p.free[n-1]
-		p.free = p.free[:n-1]
-	} else {
-		i = uint32(len(p.slots))
-		p.slots = append(p.slots, slot{generation: 1})
-	}
-	p.slots[i].waiter = w
-	return Token(i) | Token(p.slots[i].generation)<<32
-}
-
-// Remove forgets a connection. It does nothing for a token that has been removed
-// before, or for the zero Token.
-func (p *Poller) Remove(t Token) {
-	i, generation := uint32(t), uint32(t>>32)
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if int(i) >= len(p.slots) || p.slots[i].generation != generation || generation == 0 {
-		return
-	}
-	p.slots[i].waiter = nil
-	p.slots[i].generation = max(generation+1, 1)
-	p.free = append(p.free, i)
-}
-
-// Release is Remove for a connection that stays open and is read by other means.
-func (p *Poller) Release(fd int, t Token) {
-	p.Remove(t)
-	_ = p.control(func(epoll int) error {
-		return syscall.EpollCtl(epoll, syscall.EPOLL_CTL_DEL, fd, &syscall.EpollEvent{})
-	})
-}
-
-// Len returns the number of connections that are watched.
-func (p *Poller) Len() int {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return len(p.slots) - len(p.free)
-}
-
-// Close ends the poller and waits for its goroutine. Waiters are not told.
-func (p *Poller) Close() {
-	_ = p.epoll.Close()
-	<-p.done
-}
-
-// run tells the waiters of what arrives until the poller is closed.
-func (p *Poller) run() {
-	defer close(p.done)
-	var (
-		events  [batch]syscall.EpollEvent
-		notices = make([]notice, 0, batch)
-		n       int
-	)
-	poll := func(fd uintptr) bool {
-		var err error
-		n, err = syscall.EpollWait(int(fd), events[:], 0)
-		if err != nil {
-			n = 0
-		}
-		return n > 0
-	}
-	for {
-		if err := p.raw.Read(poll); err != nil {
-			return
-		}
-		notices = p.lookup(notices[:0], events[:n])
-		for _, n := range notices {
-			n.waiter.Readable(n.ended)
-		}
-		clear(notices)
-	}
+	mu      sync.Mutex
+	ready   []notice // what is to be told; the first ones have been
+	taken   int      // that many
+	polling bool     // a worker waits for input
+	closed  bool
+	crew    crew
 }
 
 // notice is what a waiter is to be told.
 type notice struct {
-	waiter Waiter
-	ended  bool
+	conn  *Conn
+	ended bool
 }
 
-// lookup appends the notices that the events stand for.
-func (p *Poller) lookup(dst []notice, events []syscall.EpollEvent) []notice {
-	const ended = syscall.EPOLLRDHUP | syscall.EPOLLHUP | syscall.EPOLLERR
+// New returns a poller. Its first worker starts with the first connection.
+func New() (*Poller, error) {
+	fd, err := syscall.EpollCreate1(syscall.EPOLL_CLOEXEC)
+	if err != nil {
+		return nil, fmt.Errorf("park: create epoll instance: %w", os.NewSyscallError("epoll_create1", err))
+	}
+	p := &Poller{epoll: fd, pool: exec.NewPool(), epoch: time.Now()}
+	if err := syscall.Pipe2(p.stop[:], syscall.O_CLOEXEC|syscall.O_NONBLOCK); err != nil {
+		_ = syscall.Close(fd)
+		return nil, fmt.Errorf("park: create pipe: %w", os.NewSyscallError("pipe2", err))
+	}
+	event := syscall.EpollEvent{Events: syscall.EPOLLIN, Fd: int32(p.stop[0])}
+	if err := syscall.EpollCtl(fd, syscall.EPOLL_CTL_ADD, p.stop[0], &event); err != nil {
+		p.closeFiles()
+		return nil, fmt.Errorf("park: watch pipe: %w", os.NewSyscallError("epoll_ctl", err))
+	}
+	p.crew.init(p)
+	return p, nil
+}
+
+// Len returns the number of connections that are watched.
+func (p *Poller) Len() int { return int(p.watched.Load()) }
+
+// Close ends the workers and waits for them. The connections should have been closed
+// before; waiters are not told.
+func (p *Poller) Close() {
+	p.mu.Lock()
+	p.closed = true
+	p.crew.close()
+	p.mu.Unlock()
+	_, _ = syscall.Write(p.stop[1], []byte{0})
+	_ = p.pool.Close(context.Background())
+	p.closeFiles()
+}
+
+func (p *Poller) closeFiles() {
+	for _, fd := range []int{p.epoll, p.stop[0], p.stop[1]} {
+		_ = syscall.Close(fd)
+	}
+}
+
+// add watches a connection for input.
+func (p *Poller) add(c *Conn) error {
+	p.table.set(c.fd, c)
+	event := syscall.EpollEvent{Events: syscall.EPOLLIN | syscall.EPOLLRDHUP | edge, Fd: c.fd}
+	if err := syscall.EpollCtl(p.epoll, syscall.EPOLL_CTL_ADD, int(c.fd), &event); err != nil {
+		p.table.set(c.fd, nil)
+		return fmt.Errorf("park: watch connection: %w", os.NewSyscallError("epoll_ctl", err))
+	}
+	p.watched.Add(1)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for _, e := range events {
-		i, generation := uint32(e.Fd), uint32(e.Pad)
-		if int(i) < len(p.slots) && p.slots[i].generation == generation && p.slots[i].waiter != nil {
-			dst = append(dst, notice{p.slots[i].waiter, e.Events&ended != 0})
+	if p.crew.hired == 0 {
+		p.crew.hire()
+	}
+	return nil
+}
+
+// modify watches a connection for room in its output too, and has everything reported
+// again.
+func (p *Poller) modify(c *Conn) error {
+	event := syscall.EpollEvent{Events: syscall.EPOLLIN | syscall.EPOLLOUT | syscall.EPOLLRDHUP | edge, Fd: c.fd}
+	return os.NewSyscallError("epoll_ctl", syscall.EpollCtl(p.epoll, syscall.EPOLL_CTL_MOD, int(c.fd), &event))
+}
+
+// forget removes a connection, whose descriptor is still open. Closing that will end
+// the watching.
+func (p *Poller) forget(c *Conn) {
+	if p.table.get(c.fd) == c {
+		p.table.set(c.fd, nil)
+		p.watched.Add(-1)
+	}
+}
+
+// push queues a notice for a worker.
+func (p *Poller) push(n notice) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.ready = append(p.ready, n)
+	p.crew.onPush()
+}
+
+// next returns what a worker is to do next. If nobody else does, it waits for input.
+// ok is false if the worker is not needed any more.
+func (p *Poller) next(w *Worker) (n notice, ok bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.crew.isBack(w) {
+		return n, false
+	}
+	for {
+		if p.taken < len(p.ready) {
+			n, p.ready[p.taken] = p.ready[p.taken], notice{}
+			p.taken++
+			p.crew.onTake()
+			return n, true
+		}
+		p.ready, p.taken = p.ready[:0], 0
+		if p.polling || p.closed {
+			p.crew.hired--
+			return n, false
+		}
+		p.polling = true
+		p.mu.Unlock()
+		events := p.wait()
+		p.mu.Lock()
+		p.polling = false
+		p.collect(events)
+		p.crew.onPoll(len(p.ready))
+	}
+}
+
+// wait waits for input. Most of the time there is some already while there is much to
+// do, which a call that does not wait finds out cheaply.
+func (p *Poller) wait() []syscall.EpollEvent {
+	for timeout := 0; ; timeout = -1 {
+		n, err := syscall.EpollWait(p.epoll, p.events[:], timeout)
+		switch {
+		case n > 0:
+			return p.events[:n]
+		case err != nil && err != syscall.EINTR:
+			return nil // it is being closed
 		}
 	}
-	return dst
+}
+
+// collect queues what has been reported. p.mu is held.
+func (p *Poller) collect(events []syscall.EpollEvent) {
+	const (
+		ended = syscall.EPOLLRDHUP | syscall.EPOLLHUP | syscall.EPOLLERR
+		input = syscall.EPOLLIN | ended
+	)
+	for _, e := range events {
+		c := p.table.get(e.Fd)
+		if c == nil {
+			continue
+		}
+		if s := c.signal.Load(); s != nil {
+			s.wake(e.Events)
+		}
+		if e.Events&input != 0 {
+			p.ready = append(p.ready, notice{c, e.Events&ended != 0})
+		}
+	}
 }

@@ -1,7 +1,12 @@
 package park
 
 import (
+	"bytes"
+	"errors"
+	"io"
 	"net"
+	"os"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -13,32 +18,36 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// signal is a waiter that counts, and keeps one notice for whoever waits.
-type signal struct {
+// patience is how long a test waits for what must happen.
+const patience = 10 * time.Second
+
+// witness is a waiter that counts, and keeps one notice for whoever waits.
+type witness struct {
 	calls  atomic.Int64
 	ended  atomic.Bool
 	notice chan struct{}
+	then   func(w *Worker)
 }
 
-func newSignal() *signal { return &signal{notice: make(chan struct{}, 1)} }
+func newWitness() *witness { return &witness{notice: make(chan struct{}, 1)} }
 
-func (s *signal) Readable(ended bool) {
+func (s *witness) Readable(w *Worker, ended bool) {
 	if ended {
 		s.ended.Store(true)
 	}
 	s.calls.Add(1)
-	select {
-	case s.notice <- struct{}{}:
-	default:
+	signal(s.notice)
+	if s.then != nil {
+		s.then(w)
 	}
 }
 
-func (s *signal) await(t *testing.T) {
+func (s *witness) await(t *testing.T) {
 	t.Helper()
 	select {
 	case <-s.notice:
-	case <-time.After(10 * time.Second):
-		t.Fatal("not told within 10 s")
+	case <-time.After(patience):
+		t.Fatalf("not told within %v", patience)
 	}
 }
 
@@ -52,8 +61,9 @@ func newPoller(tb testing.TB) *Poller {
 	return p
 }
 
-// pair returns the two ends of a TCP connection and the descriptor of the first.
-func pair(tb testing.TB) (a, b *net.TCPConn, fd int) {
+// pair returns the two ends of a TCP connection, of which the first is adopted but
+// not watched yet.
+func pair(tb testing.TB, p *Poller, w Waiter) (*Conn, *net.TCPConn) {
 	tb.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -68,92 +78,225 @@ func pair(tb testing.TB) (a, b *net.TCPConn, fd int) {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	tb.Cleanup(func() { out.Close(); in.Close() })
-	a, b = in.(*net.TCPConn), out.(*net.TCPConn)
-	raw, err := a.SyscallConn()
-	if err != nil {
+	c := new(Conn)
+	if err := p.Adopt(c, in, w); err != nil {
 		tb.Fatal(err)
 	}
-	if err := raw.Control(func(f uintptr) { fd = int(f) }); err != nil {
-		tb.Fatal(err)
-	}
-	return a, b, fd
+	tb.Cleanup(func() { out.Close(); c.Close() })
+	return c, out.(*net.TCPConn)
 }
 
-func add(tb testing.TB, p *Poller, fd int, w Waiter) Token {
+// watched returns the two ends of a TCP connection of which the first is watched.
+func watched(tb testing.TB, p *Poller, w Waiter) (*Conn, *net.TCPConn) {
 	tb.Helper()
-	token, err := p.Add(fd, w)
-	if err != nil {
+	c, peer := pair(tb, p, w)
+	if err := c.Watch(); err != nil {
 		tb.Fatal(err)
 	}
-	return token
+	return c, peer
+}
+
+func write(tb testing.TB, c net.Conn, s string) {
+	tb.Helper()
+	if _, err := c.Write([]byte(s)); err != nil {
+		tb.Fatal(err)
+	}
 }
 
 func TestInputIsReported(t *testing.T) {
 	p := newPoller(t)
-	a, b, fd := pair(t)
-	s := newSignal()
-	add(t, p, fd, s)
+	s := newWitness()
+	c, peer := watched(t, p, s)
 	for range 3 {
-		b.Write([]byte("x"))
+		write(t, peer, "x")
 		s.await(t)
-		if _, err := a.Read(make([]byte, 8)); err != nil {
-			t.Fatal(err)
+		if n, err := c.TryRead(make([]byte, 8)); n != 1 || err != nil {
+			t.Fatalf("read %d bytes, %v", n, err)
 		}
+		if _, err := c.TryRead(make([]byte, 8)); !errors.Is(err, syscall.EAGAIN) {
+			t.Fatalf("reading an empty connection: %v", err)
+		}
+	}
+	if s.ended.Load() {
+		t.Error("input was reported as the end")
 	}
 }
 
 func TestEarlyInputIsReported(t *testing.T) {
 	p := newPoller(t)
-	_, b, fd := pair(t)
-	b.Write([]byte("x"))
-	s := newSignal()
-	add(t, p, fd, s)
+	s := newWitness()
+	c, peer := pair(t, p, s)
+	write(t, peer, "x")
+	if err := c.Watch(); err != nil {
+		t.Fatal(err)
+	}
 	s.await(t)
 }
 
-func TestEndOfConnectionIsReported(t *testing.T) {
+func TestEndIsReported(t *testing.T) {
 	p := newPoller(t)
-	_, b, fd := pair(t)
-	s := newSignal()
-	add(t, p, fd, s)
-	b.Close()
+	s := newWitness()
+	c, peer := watched(t, p, s)
+	peer.Close()
 	s.await(t)
 	if !s.ended.Load() {
-		t.Fatal("the end was reported as input")
+		t.Error("the end was reported as input")
+	}
+	if _, err := c.TryRead(make([]byte, 8)); !errors.Is(err, io.EOF) {
+		t.Errorf("reading at the end: %v", err)
 	}
 }
 
-func TestRemovedWaiterIsForgotten(t *testing.T) {
+func TestNotify(t *testing.T) {
 	p := newPoller(t)
-	_, b, fd := pair(t)
-	removed, kept := newSignal(), newSignal()
-	p.Remove(add(t, p, fd, removed))
-	_, b2, fd2 := pair(t)
-	token := add(t, p, fd2, kept) // in the slot of the other
-	b.Write([]byte("x"))
-	b2.Write([]byte("x"))
-	kept.await(t)
-	if n := removed.calls.Load(); n != 0 {
-		t.Fatalf("a removed waiter was told %d times", n)
+	s := newWitness()
+	c, _ := watched(t, p, s)
+	c.Notify()
+	s.await(t)
+	if !s.ended.Load() {
+		t.Error("a notice did not say that the connection has ended")
 	}
-	p.Remove(token)
-	p.Remove(token)
+}
+
+func TestClosedConn(t *testing.T) {
+	p := newPoller(t)
+	c, peer := watched(t, p, newWitness())
+	c.Close()
+	c.Close()
 	if n := p.Len(); n != 0 {
-		t.Fatalf("%d connections left", n)
+		t.Errorf("%d connections are watched", n)
+	}
+	if _, err := c.TryRead(make([]byte, 1)); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("TryRead: %v", err)
+	}
+	if _, err := c.TryWrite(make([]byte, 1)); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("TryWrite: %v", err)
+	}
+	if err := c.CloseWrite(); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("CloseWrite: %v", err)
+	}
+	if err := c.Watch(); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("Watch: %v", err)
+	}
+	if _, err := peer.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
+		t.Errorf("the peer reads: %v", err)
+	}
+}
+
+// The number of a closed descriptor goes to another connection at once, so whoever
+// still uses it would write to somebody else.
+func TestCloseWaitsForUsers(t *testing.T) {
+	p := newPoller(t)
+	c, peer := watched(t, p, newWitness())
+	if !c.acquire() {
+		t.Fatal("the connection is closed")
+	}
+	c.Close()
+	if _, err := writeFD(int(c.fd), []byte("x")); err != nil {
+		t.Errorf("the descriptor was closed while in use: %v", err)
+	}
+	c.release()
+	b, err := io.ReadAll(peer)
+	if string(b) != "x" || err != nil {
+		t.Errorf("the peer got %q, %v", b, err)
+	}
+	for range 3 { // late users
+		if c.acquire() {
+			t.Error("a closed connection can be used")
+		}
+	}
+}
+
+func TestConcurrentClose(t *testing.T) {
+	p := newPoller(t)
+	for range 100 {
+		c, peer := watched(t, p, newWitness())
+		var wg sync.WaitGroup
+		for range 3 {
+			wg.Go(func() {
+				for {
+					if _, err := c.TryWrite([]byte("x")); err != nil {
+						return
+					}
+				}
+			})
+		}
+		wg.Go(c.Close)
+		wg.Wait()
+		if _, err := io.Copy(io.Discard, peer); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestBlockingWrite(t *testing.T) {
+	p := newPoller(t)
+	c, peer := watched(t, p, newWitness())
+	message := bytes.Repeat([]byte("0123456789abcdef"), 1<<20)
+	got := make(chan []byte)
+	go func() {
+		b, _ := io.ReadAll(peer)
+		got <- b
+	}()
+	if err := c.Write(message, time.Now().Add(patience)); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.CloseWrite(); err != nil {
+		t.Fatal(err)
+	}
+	if b := <-got; !bytes.Equal(b, message) {
+		t.Errorf("%d bytes arrived that are not the %d sent", len(b), len(message))
+	}
+}
+
+func TestDeadlines(t *testing.T) {
+	p := newPoller(t)
+	c, _ := watched(t, p, newWitness())
+	err := c.Write(make([]byte, 64<<20), time.Now().Add(20*time.Millisecond))
+	if !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("writing to one who does not read: %v", err)
+	}
+	if _, err := c.Read(make([]byte, 1), time.Now().Add(20*time.Millisecond)); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("reading from one who does not write: %v", err)
+	}
+}
+
+func TestCloseEndsWaiting(t *testing.T) {
+	p := newPoller(t)
+	c, _ := watched(t, p, newWitness())
+	failed := make(chan error, 2)
+	go func() {
+		_, err := c.Read(make([]byte, 1), time.Now().Add(time.Hour))
+		failed <- err
+	}()
+	go func() { failed <- c.Write(make([]byte, 64<<20), time.Now().Add(time.Hour)) }()
+	for c.signal.Load() == nil {
+		runtime.Gosched()
+	}
+	c.Close()
+	for range 2 {
+		select {
+		case err := <-failed:
+			if !errors.Is(err, net.ErrClosed) {
+				t.Errorf("got %v", err)
+			}
+		case <-time.After(patience):
+			t.Fatal("a call still waits")
+		}
 	}
 }
 
 func TestManyConnections(t *testing.T) {
-	const n = 500
+	const n = 700 // more than a page
 	p := newPoller(t)
 	var told sync.WaitGroup
 	told.Add(n)
 	for range n {
-		_, b, fd := pair(t)
 		var once sync.Once
-		add(t, p, fd, waiterFunc(func() { once.Do(told.Done) }))
-		go b.Write([]byte("x"))
+		s := newWitness()
+		s.then = func(*Worker) { once.Do(told.Done) }
+		_, peer := watched(t, p, s)
+		go write(t, peer, "x")
 	}
 	told.Wait()
 	if got := p.Len(); got != n {
@@ -161,44 +304,29 @@ func TestManyConnections(t *testing.T) {
 	}
 }
 
-type waiterFunc func()
-
-func (f waiterFunc) Readable(bool) { f() }
-
-func TestAddFails(t *testing.T) {
+func TestAdoptFails(t *testing.T) {
 	p := newPoller(t)
-	if _, err := p.Add(-1, newSignal()); err == nil {
-		t.Fatal("watched a descriptor that is not open")
+	a, b := net.Pipe()
+	defer a.Close()
+	defer b.Close()
+	if err := p.Adopt(new(Conn), a, newWitness()); !errors.Is(err, errors.ErrUnsupported) {
+		t.Errorf("adopting a connection without a descriptor: %v", err)
 	}
-	if n := p.Len(); n != 0 {
-		t.Fatalf("%d connections left", n)
+	go a.Write([]byte("x"))
+	if n, err := b.Read(make([]byte, 1)); n != 1 || err != nil {
+		t.Errorf("the connection does not work any more: %v", err)
 	}
-	var fds [2]int
-	if err := syscall.Pipe(fds[:]); err != nil {
-		t.Fatal(err)
-	}
-	defer syscall.Close(fds[0])
-	defer syscall.Close(fds[1])
-	q, err := New()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	q.Close()
-	if _, err := q.Add(fds[0], newSignal()); err == nil {
-		t.Fatal("a closed poller took a connection")
+	c, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
 	}
-}
-
-func BenchmarkWake(b *testing.B) {
-	p := newPoller(b)
-	a, c, fd := pair(b)
-	s := newSignal()
-	add(b, p, fd, s)
-	buf := make([]byte, 8)
-	b.ReportAllocs()
-	for b.Loop() {
-		c.Write(buf[:1])
-		<-s.notice
-		a.Read(buf)
+	l.Close()
+	c.Close()
+	if err := p.Adopt(new(Conn), c, newWitness()); err == nil {
+		t.Error("adopted a closed connection")
 	}
 }

@@ -4,6 +4,7 @@
 package wsframe
 
 import (
+	"bytes"
 	"encoding/binary"
 	"unicode/utf8"
 
@@ -39,6 +40,11 @@ type Handler interface {
 // Parser is the state of one connection between two reads. The zero value is
 // ready to use. While no frame or message is half received it owns no memory.
 type Parser struct {
+	pending *pending // nil while nothing is half received
+}
+
+// pending is what has been received of a frame and of a message.
+type pending struct {
 	rest    []byte // an incomplete frame
 	partial *partial
 }
@@ -53,15 +59,15 @@ type partial struct {
 // Feed parses the bytes that follow those of the call before. It unmasks the
 // frames in place, so b is overwritten; nothing of it is kept.
 func (p *Parser) Feed(b []byte, lim Limits, h Handler) error {
-	if len(p.rest) > 0 {
+	if half := p.pending; half != nil && len(half.rest) > 0 {
 		// Growing by doubling keeps the work linear in the bytes received, and
 		// memory follows what has arrived, never what a header promises.
-		p.rest = append(p.rest, b...)
-		b = p.rest
+		half.rest = append(half.rest, b...)
+		b = half.rest
 	}
 	n, err := p.frames(b, lim, h)
 	if err != nil {
-		p.rest, p.partial = nil, nil
+		p.pending = nil
 		return err
 	}
 	p.keep(b[n:])
@@ -69,17 +75,34 @@ func (p *Parser) Feed(b []byte, lim Limits, h Handler) error {
 }
 
 // Idle reports whether no frame and no message is half received.
-func (p *Parser) Idle() bool { return len(p.rest) == 0 && p.partial == nil }
+func (p *Parser) Idle() bool { return p.pending == nil }
 
 // keep stores the bytes of an incomplete frame for the next call.
 func (p *Parser) keep(tail []byte) {
+	half := p.pending
 	switch {
 	case len(tail) == 0:
-		p.rest = nil
-	case len(tail) != len(p.rest):
+		if half == nil {
+			return
+		}
+		if half.rest = nil; half.partial == nil {
+			p.pending = nil
+		}
+	case half == nil:
+		p.pending = &pending{rest: bytes.Clone(tail)}
+	case len(tail) != len(half.rest):
 		// A copy of the exact size: a few bytes must not pin a large buffer.
-		p.rest = append([]byte(nil), tail...)
+		half.rest = bytes.Clone(tail)
 	}
+}
+
+// message returns the message of which some fragments have arrived; nil if there is
+// none.
+func (p *Parser) message() *partial {
+	if p.pending == nil {
+		return nil
+	}
+	return p.pending.partial
 }
 
 // frames handles the complete frames at the start of b and returns their
@@ -147,7 +170,8 @@ func parseHeader(b []byte) (hd ws.Header, size int, err error) {
 // check refuses a frame by its header alone, before its payload is waited for.
 func (p *Parser) check(hd ws.Header, lim Limits) error {
 	state := ws.StateServerSide
-	if p.partial != nil {
+	m := p.message()
+	if m != nil {
 		state = state.Set(ws.StateFragmented)
 	}
 	if err := ws.CheckHeader(hd, state); err != nil {
@@ -157,8 +181,8 @@ func (p *Parser) check(hd ws.Header, lim Limits) error {
 		return nil
 	}
 	have := int64(0)
-	if p.partial != nil {
-		have = int64(len(p.partial.data))
+	if m != nil {
+		have = int64(len(m.data))
 	}
 	if hd.Length > lim.MaxMessage-have {
 		return &CloseError{ws.StatusMessageTooBig, "the message is larger than the limit"}
@@ -174,10 +198,13 @@ func (p *Parser) frame(hd ws.Header, data []byte, lim Limits, h Handler) error {
 	case hd.Fin && hd.OpCode != ws.OpContinuation:
 		return deliver(hd.OpCode == ws.OpBinary, data, h)
 	}
-	m := p.partial
+	m := p.message()
 	if m == nil {
 		m = &partial{binary: hd.OpCode == ws.OpBinary}
-		p.partial = m
+		if p.pending == nil {
+			p.pending = new(pending)
+		}
+		p.pending.partial = m
 	}
 	m.fragments++
 	if m.fragments > lim.MaxFragments {
@@ -187,7 +214,7 @@ func (p *Parser) frame(hd ws.Header, data []byte, lim Limits, h Handler) error {
 	if !hd.Fin {
 		return nil
 	}
-	p.partial = nil
+	p.pending.partial = nil
 	return deliver(m.binary, m.data, h)
 }
 

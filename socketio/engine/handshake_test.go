@@ -1,0 +1,110 @@
+package engine
+
+import (
+	"crypto/tls"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"reflect"
+	"strings"
+	"testing"
+	"unsafe"
+)
+
+// request returns the handshake of a browser, with further headers.
+func handshakeRequest(target string, more http.Header) *http.Request {
+	r := httptest.NewRequest(http.MethodGet, target, nil)
+	r.Header = http.Header{
+		"User-Agent":        {"Mozilla/5.0 (X11; Linux x86_64) Chrome/141.0.0.0"},
+		"Accept-Language":   {"en-GB,en;q=0.9"},
+		"Origin":            {"https://chat.example"},
+		"Connection":        {"Upgrade"},
+		"Upgrade":           {"websocket"},
+		"Sec-Websocket-Key": {"dGhlIHNhbXBsZSBub25jZQ=="},
+	}
+	for name, values := range more {
+		r.Header[name] = values
+	}
+	return r
+}
+
+func TestHandshakeKeepsEverything(t *testing.T) {
+	t.Parallel()
+	const target = "http://h.example/socket.io/?EIO=4&transport=websocket"
+	for name, header := range map[string]http.Header{
+		"a browser":            {},
+		"its user":             {"Cookie": {"a=b; c=d"}, "Authorization": {"Bearer x"}},
+		"repeated":             {"Accept": {"text/html", "*/*"}, "X-Forwarded-For": {"10.0.0.1", "10.0.0.2"}, "Via": {"", ""}},
+		"no key":               {"Sec-Websocket-Key": {""}},
+		"two keys":             {"Sec-Websocket-Key": {"dGhlIHNhbXBsZSBub25jZQ==", "dGhlIHNhbXBsZSBub25jZQ=="}},
+		"a key with odd bits":  {"Sec-Websocket-Key": {"dGhlIHNhbXBsZSBub25jZR=="}},
+		"a key with line ends": {"Sec-Websocket-Key": {"dGhlIHNhbXBsZSBub\n5jZQ=="}},
+		"a short key":          {"Sec-Websocket-Key": {"dGhlIHNhbXBsZSBub25jZQ"}},
+		"long":                 {"Cookie": {strings.Repeat("c", 20_000)}, "Accept": {strings.Repeat("a", 3000)}, "X": {strings.Repeat("x", 130)}},
+		"line ends":            {"X-Lines": {"a\r\nb: c\x00"}},
+	} {
+		for _, target := range []string{target, target + "&t=abc", "/"} {
+			r := handshakeRequest(target, header)
+			if len(header) > 0 {
+				r.TLS = new(tls.ConnectionState)
+			}
+			h := newHandshake(r, new(interner))
+			if got := h.Header(); !reflect.DeepEqual(got, r.Header) {
+				t.Errorf("%s: header %q, want %q", name, got, r.Header)
+			}
+			if h.URL() != r.URL.RequestURI() || h.Host() != r.Host || h.RemoteAddr() != r.RemoteAddr || h.Secure() != (r.TLS != nil) {
+				t.Errorf("%s: got %q, %q, %q, %t", name, h.URL(), h.Host(), h.RemoteAddr(), h.Secure())
+			}
+		}
+	}
+}
+
+// The handshakes of many clients must not keep what is the same in all of them.
+func TestHandshakesShare(t *testing.T) {
+	t.Parallel()
+	const target = "http://h.example/socket.io/?EIO=4&transport=websocket"
+	shared := new(interner)
+	first := newHandshake(handshakeRequest(target, nil), shared)
+	for i := range 100 {
+		h := newHandshake(handshakeRequest(target, http.Header{"Cookie": {fmt.Sprint("user=", i)}}), shared)
+		if h.common != first.common {
+			t.Fatalf("handshake %d has %q of its own", i, *h.common)
+		}
+	}
+	if size := int(unsafe.Sizeof(*first)) + len(first.own); size > 24+48 {
+		t.Errorf("the handshake of a browser without cookies takes %d bytes", size)
+	}
+}
+
+func TestInternerIsBounded(t *testing.T) {
+	t.Parallel()
+	var in interner
+	often := in.intern([]byte("often"))
+	for i := range 10 * maxInterned {
+		if got := in.intern(fmt.Append(nil, i)); *got != fmt.Sprint(i) {
+			t.Fatalf("got %q, want %d", *got, i)
+		}
+		if got := in.intern([]byte("often")); got != often {
+			t.Fatal("a text that is used all the time was forgotten")
+		}
+	}
+	if n := len(in.young) + len(in.old); n > 2*maxInterned {
+		t.Errorf("%d texts are remembered", n)
+	}
+	large := []byte(strings.Repeat("x", maxInternedSize+1))
+	if a, b := in.intern(large), in.intern(large); a == b || *a != *b || *a != string(large) {
+		t.Error("a large text is remembered, or changed")
+	}
+}
+
+func BenchmarkNewHandshake(b *testing.B) {
+	r := handshakeRequest("http://h.example/socket.io/?EIO=4&transport=websocket", http.Header{
+		"Pragma": {"no-cache"}, "Cache-Control": {"no-cache"}, "Sec-Websocket-Version": {"13"}, "Accept-Encoding": {"gzip, deflate, br, zstd"},
+		"Sec-Websocket-Extensions": {"permessage-deflate; client_max_window_bits"},
+	})
+	shared := new(interner)
+	b.ReportAllocs()
+	for b.Loop() {
+		newHandshake(r, shared)
+	}
+}

@@ -1,0 +1,116 @@
+package engine
+
+import (
+	"errors"
+	"net"
+	"os"
+	"syscall"
+	"time"
+
+	"github.com/tandem-go/tandem/socketio/internal/flush"
+)
+
+// link is the connection below a WebSocket. There is one for connections of the net
+// package, and one for those that the server has taken away from it: see parked.
+type link interface {
+	// tries reports whether tryWrite can be used.
+	tries() bool
+	// tryWrite writes as much as the connection takes at once, maybe nothing.
+	tryWrite(sc *flush.Scratch, b []byte) (int, error)
+	// write writes everything. The timeout is for each piece of a large message, so
+	// that it gets its time as long as the peer makes progress.
+	write(b []byte, timeout time.Duration) error
+	// halfCloses reports whether closeWrite can be used.
+	halfCloses() bool
+	// closeWrite ends the output.
+	closeWrite()
+	// interrupt ends the reading, for good. It is called once the session has ended,
+	// after closeWrite.
+	interrupt()
+	// drain reads on until the peer closes its side, or until end.
+	drain(end time.Time)
+	// close closes the connection and ends the reading.
+	close()
+}
+
+// netLink is a connection of the net package, which a goroutine reads: see source.
+type netLink struct {
+	conn net.Conn
+	raw  syscall.RawConn // nil: every write takes the slow path
+}
+
+// newNetLink returns the link for a connection.
+func newNetLink(conn net.Conn) *netLink { return &netLink{conn: conn, raw: rawConn(conn)} }
+
+// rawConn returns what is needed to use a connection without blocking; nil if
+// that is not possible. Only the plain types qualify: a type that embeds one of
+// them may do something of its own in Read and Write.
+func rawConn(conn net.Conn) syscall.RawConn {
+	if !flush.RawSupported {
+		return nil
+	}
+	var sc syscall.Conn
+	switch c := conn.(type) {
+	case *net.TCPConn:
+		sc = c
+	case *net.UnixConn:
+		sc = c
+	default:
+		return nil
+	}
+	raw, err := sc.SyscallConn()
+	if err != nil {
+		return nil
+	}
+	return raw
+}
+
+func (l *netLink) tries() bool { return l.raw != nil }
+
+func (l *netLink) tryWrite(sc *flush.Scratch, b []byte) (int, error) { return sc.Write(l.raw, b) }
+
+func (l *netLink) write(b []byte, timeout time.Duration) error {
+	for len(b) > 0 {
+		piece := b[:min(len(b), flush.MaxGather)]
+		if err := l.conn.SetWriteDeadline(time.Now().Add(timeout)); err != nil {
+			return err
+		}
+		if _, err := l.conn.Write(piece); err != nil {
+			return err
+		}
+		b = b[len(piece):]
+	}
+	return l.conn.SetWriteDeadline(time.Time{})
+}
+
+// halfCloser is a connection whose output can be closed alone.
+type halfCloser interface{ CloseWrite() error }
+
+func (l *netLink) halfCloses() bool {
+	_, ok := l.conn.(halfCloser)
+	return ok
+}
+
+func (l *netLink) closeWrite() {
+	if h, ok := l.conn.(halfCloser); ok {
+		_ = h.CloseWrite()
+	}
+}
+
+func (l *netLink) interrupt() { _ = l.conn.SetReadDeadline(time.Unix(1, 0)) }
+
+func (l *netLink) drain(end time.Time) {
+	var buf [512]byte
+	for {
+		// interrupt may set its deadline in the past only now: hence the loop.
+		if err := l.conn.SetReadDeadline(end); err != nil {
+			return
+		}
+		_, err := l.conn.Read(buf[:])
+		if err != nil && (!errors.Is(err, os.ErrDeadlineExceeded) || !time.Now().Before(end)) {
+			return
+		}
+	}
+}
+
+func (l *netLink) close() { _ = l.conn.Close() }

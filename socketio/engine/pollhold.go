@@ -1,0 +1,200 @@
+package engine
+
+import (
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/tandem-go/tandem/socketio/internal/wheel"
+)
+
+// A poll that waits keeps what net/http needs for its request: two goroutines, two
+// buffers, the request with its headers. After some time (pollPatience) its
+// connection is therefore taken over, where that cannot be noticed by anybody: the
+// handler returns, the session answers on the connection by itself (heldPoll), and
+// when the client's next request arrives, the connection is given back to the
+// http.Server (handback).
+//
+// That is done for plain HTTP/1.1 on Linux, and not if
+//   - something has been wrapped around the ResponseWriter: it may compress, count
+//     or log what is written;
+//   - the http.Server has a BaseContext or a ConnContext, which may tell listeners
+//     and connections apart;
+//   - the connection is not a plain one, because the listener is not;
+//   - the client is about to change to WebSocket.
+
+// pollPatience is how long a poll is pending before its connection is taken over. It
+// is so short that little memory is in use for new polls, and long enough to cost
+// clients to which much is sent nothing.
+const pollPatience = time.Second
+
+// holding is what a server needs in order to hold polls.
+type holding struct {
+	patience *wheel.Class
+	polls    sync.Pool // of *pendingPoll
+
+	mu     sync.Mutex
+	backs  map[*http.Server]*handback
+	head   string // of the latest answer
+	closed bool
+}
+
+// hold takes the connection of a pending poll over. It reports false if the handler
+// has to go on waiting; otherwise g has been freed and the handler returns.
+func (s *Session) hold(w http.ResponseWriter, r *http.Request, g *pendingPoll) bool {
+	server := holdable(w, r)
+	p := s.srv.park()
+	if server == nil || p == nil || g.late || !s.beginHold(g) {
+		return false
+	}
+	defer s.srv.tasks.Done()
+	head := s.srv.pollHead(w, r)
+	back := s.srv.handback(server)
+	if head == "" || back == nil {
+		return false
+	}
+	h := newHeldPoll(s, back, head, acceptedEncoding(r.Header["Accept-Encoding"]))
+	conn, rw, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		return false
+	}
+	if n := rw.Reader.Buffered(); n > 0 {
+		h.early = make([]byte, n)
+		_, _ = io.ReadFull(rw.Reader, h.early)
+	}
+	conn = unwrapEarly(conn)
+	if rawConn(conn) == nil {
+		_, ours := conn.(*earlyConn)
+		back.unfit.Store(!ours)
+		s.giveUpHold(h, conn, g)
+		return true
+	}
+	if p.poller.Adopt(&h.conn, conn, h) != nil {
+		s.giveUpHold(h, conn, g)
+		return true
+	}
+	if err := h.conn.Watch(); err != nil {
+		h.noticed = true // It will turn out to be unusable.
+	}
+	s.publish(h, g)
+	return true
+}
+
+// beginHold reports whether a poll is still pending, and then counts a task, so that
+// the server does not end meanwhile.
+func (s *Session) beginHold(g *pendingPoll) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	// During an upgrade there will be an answer soon.
+	if s.poll == nil || s.poll.get != g || s.upgrade != nil {
+		return false
+	}
+	s.srv.tasks.Add(1)
+	return true
+}
+
+// publish makes a held poll the pending one, instead of g, unless g has been answered
+// in the last moment. Then that is written.
+func (s *Session) publish(h *heldPoll, g *pendingPoll) {
+	s.mu.Lock()
+	pending := s.poll != nil && s.poll.get == g
+	if pending {
+		s.poll.get = &h.pending
+	} else {
+		h.claim()
+	}
+	s.mu.Unlock()
+	if pending {
+		h.look()
+	} else {
+		h.respond(s.lateAnswer(g))
+	}
+	s.srv.freePendingPoll(g)
+}
+
+// lateAnswer returns the answer of a poll whose connection has been taken over. What
+// a handler would have refused is told that there is nothing.
+func (s *Session) lateAnswer(g *pendingPoll) (q *queue, final *Frame) {
+	if g.refused != nil {
+		return nil, s.srv.frames.noop
+	}
+	return g.queue, g.final
+}
+
+// giveUpHold answers a poll whose connection turns out not to be one that can be
+// held: with what there is, or that there is nothing.
+func (s *Session) giveUpHold(h *heldPoll, conn net.Conn, g *pendingPoll) {
+	s.mu.Lock()
+	if s.poll != nil && s.poll.get == g {
+		g.final = s.srv.frames.noop
+		s.poll.get = nil
+	}
+	s.mu.Unlock()
+	q, final := s.lateAnswer(g)
+	buf := s.srv.newBody()
+	h.appendAnswer(buf, q, final)
+	s.srv.freeQueue(q)
+	s.srv.freePendingPoll(g)
+	err := newNetLink(conn).write(buf.Bytes(), s.srv.opts.WriteTimeout)
+	s.srv.freeBody(buf)
+	if err != nil {
+		_ = conn.Close()
+		s.failAnswer(err)
+		return
+	}
+	h.back.give(conn, h.early)
+}
+
+// holdable returns the server that a connection can be given back to when the poll on
+// it has been answered; nil if it has to stay where it is.
+func holdable(w http.ResponseWriter, r *http.Request) *http.Server {
+	if r.ProtoMajor != 1 || r.ProtoMinor != 1 || r.Close || r.TLS != nil || r.ContentLength != 0 {
+		return nil
+	}
+	// Of all writers that is net/http's own.
+	_, full := w.(interface{ EnableFullDuplex() error })
+	_, wrapped := w.(interface{ Unwrap() http.ResponseWriter })
+	if !full || wrapped {
+		return nil
+	}
+	srv, ok := r.Context().Value(http.ServerContextKey).(*http.Server)
+	if !ok || srv.BaseContext != nil || srv.ConnContext != nil {
+		return nil
+	}
+	return srv
+}
+
+// headersOfHandlers are headers with which a handler, or what is around it, says that
+// an answer is not a common one.
+var headersOfHandlers = [...]string{"Connection", "Content-Encoding", "Content-Length", "Date", "Trailer", "Transfer-Encoding"}
+
+// pollHead returns the head of the answer, but for what depends on its time and its
+// body; "" if the answer has to be left to net/http.
+func (srv *Server) pollHead(w http.ResponseWriter, r *http.Request) string {
+	h := w.Header().Clone()
+	srv.setHeaders(h, r, plainText, false)
+	for _, name := range headersOfHandlers {
+		if _, ok := h[name]; ok {
+			return ""
+		}
+	}
+	var b strings.Builder
+	b.Grow(192)
+	b.WriteString("HTTP/1.1 200 OK\r\n")
+	_ = h.Write(&b) // A Builder takes everything.
+	return srv.holding.share(b.String())
+}
+
+// share returns a string equal to the given one: that of the poll before, if they are,
+// as the heads of most answers are the same.
+func (hold *holding) share(head string) string {
+	hold.mu.Lock()
+	defer hold.mu.Unlock()
+	if hold.head != head {
+		hold.head = head
+	}
+	return hold.head
+}

@@ -1,0 +1,59 @@
+package park
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"syscall"
+)
+
+// Peek reports whether there is input, without reading it: nil if there is,
+// [syscall.EAGAIN] if there is none yet, and [io.EOF] at the end.
+func (c *Conn) Peek() error {
+	if !c.acquire() {
+		return net.ErrClosed
+	}
+	defer c.release()
+	var b [1]byte
+	for {
+		n, _, err := syscall.Recvfrom(int(c.fd), b[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
+		switch {
+		case errors.Is(err, syscall.EINTR):
+			continue
+		case errors.Is(err, syscall.EAGAIN):
+			return syscall.EAGAIN
+		case err != nil:
+			return os.NewSyscallError("recvfrom", err)
+		case n == 0:
+			return io.EOF
+		default:
+			return nil
+		}
+	}
+}
+
+// Release gives the connection back: it returns one of the net package, like the one
+// that was adopted, and closes the Conn. On an error the connection is closed.
+func (c *Conn) Release() (net.Conn, error) {
+	defer c.Close()
+	if !c.acquire() {
+		return nil, net.ErrClosed
+	}
+	defer c.release()
+	// The registration is of the connection, not of the descriptor, so it would
+	// outlive the Conn.
+	_ = syscall.EpollCtl(c.poller.epoll, syscall.EPOLL_CTL_DEL, int(c.fd), &syscall.EpollEvent{})
+	fd, _, errno := syscall.Syscall(syscall.SYS_FCNTL, uintptr(c.fd), syscall.F_DUPFD_CLOEXEC, 0)
+	if errno != 0 {
+		return nil, fmt.Errorf("park: release connection: %w", os.NewSyscallError("fcntl", errno))
+	}
+	f := os.NewFile(fd, "connection")
+	defer f.Close()
+	nc, err := net.FileConn(f)
+	if err != nil {
+		return nil, fmt.Errorf("park: release connection: %w", err)
+	}
+	return nc, nil
+}

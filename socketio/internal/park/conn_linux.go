@@ -1,0 +1,223 @@
+package park
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"sync/atomic"
+	"syscall"
+	"time"
+)
+
+// Conn is a stream connection that is used with system calls that do not wait. The
+// zero Conn has no connection yet; see [Poller.Adopt]. It must not be copied.
+//
+// One goroutine at a time may read, one may write, and any may call the other
+// methods.
+type Conn struct {
+	poller *Poller
+	waiter Waiter
+	signal atomic.Pointer[signals] // made when a goroutine waits for the first time
+	fd     int32
+	// users is the number of calls that use fd, and closing or'ed to it. The
+	// descriptor is closed when nobody uses it any more, so that a number is never
+	// used after it may have been given to something else.
+	users atomic.Int32
+}
+
+const closing = 1 << 30
+
+// signals wake up goroutines that wait.
+type signals struct {
+	input, output chan struct{} // capacity 1
+}
+
+// Adopt takes over a connection: the Conn has its descriptor, and nc is closed.
+// Nothing is reported to w before [Conn.Watch]. On an error nc is left alone.
+func (p *Poller) Adopt(c *Conn, nc net.Conn, w Waiter) error {
+	sc, ok := nc.(syscall.Conn)
+	if !ok {
+		return fmt.Errorf("park: adopt %T: %w", nc, errors.ErrUnsupported)
+	}
+	raw, err := sc.SyscallConn()
+	if err != nil {
+		return fmt.Errorf("park: adopt connection: %w", err)
+	}
+	var fd uintptr
+	var errno syscall.Errno
+	err = raw.Control(func(old uintptr) {
+		fd, _, errno = syscall.Syscall(syscall.SYS_FCNTL, old, syscall.F_DUPFD_CLOEXEC, 0)
+	})
+	if err == nil && errno != 0 {
+		err = errno
+	}
+	if err != nil {
+		return fmt.Errorf("park: adopt connection: %w", err)
+	}
+	c.poller, c.waiter, c.fd = p, w, int32(fd)
+	_ = nc.Close() // The other descriptor keeps the connection open.
+	return nil
+}
+
+// Watch begins to tell the waiter of input, that which has arrived before included.
+func (c *Conn) Watch() error {
+	if !c.acquire() {
+		return net.ErrClosed
+	}
+	defer c.release()
+	return c.poller.add(c)
+}
+
+// Notify tells the waiter that the connection has ended, from a worker.
+func (c *Conn) Notify() { c.poller.push(notice{c, true}) }
+
+// acquire keeps the descriptor open until release. It reports false if the Conn is
+// closed.
+func (c *Conn) acquire() bool {
+	if c.users.Add(1)&closing != 0 {
+		c.release()
+		return false
+	}
+	return true
+}
+
+func (c *Conn) release() {
+	// Whoever brings the number of users down to zero after Close closes the
+	// descriptor; a late acquire may do so in vain.
+	if c.users.Add(-1) == closing && c.users.CompareAndSwap(closing, closing|closed) {
+		_ = syscall.Close(int(c.fd))
+	}
+}
+
+// closed says that the descriptor has been closed.
+const closed = 1 << 29
+
+// Close closes the connection. Calls that wait return [net.ErrClosed]. The waiter is
+// not told. Only the first call counts.
+func (c *Conn) Close() {
+	for {
+		n := c.users.Load()
+		if n&closing != 0 {
+			return
+		}
+		if c.users.CompareAndSwap(n, (n+1)|closing) {
+			break
+		}
+	}
+	c.poller.forget(c)
+	if s := c.signal.Load(); s != nil {
+		s.wake(syscall.EPOLLIN | syscall.EPOLLOUT)
+	}
+	c.release()
+}
+
+// CloseWrite ends the output.
+func (c *Conn) CloseWrite() error {
+	if !c.acquire() {
+		return net.ErrClosed
+	}
+	defer c.release()
+	return os.NewSyscallError("shutdown", syscall.Shutdown(int(c.fd), syscall.SHUT_WR))
+}
+
+// TryRead reads what is there. It returns [syscall.EAGAIN] if that is nothing, and
+// [io.EOF] at the end.
+func (c *Conn) TryRead(b []byte) (int, error) {
+	if !c.acquire() {
+		return 0, net.ErrClosed
+	}
+	defer c.release()
+	n, err := readFD(int(c.fd), b)
+	if n == 0 && err == nil {
+		err = io.EOF
+	}
+	return n, err
+}
+
+// TryWrite writes as much as the connection takes at once, which may be nothing.
+func (c *Conn) TryWrite(b []byte) (int, error) {
+	if !c.acquire() {
+		return 0, net.ErrClosed
+	}
+	defer c.release()
+	n, err := writeFD(int(c.fd), b)
+	if errors.Is(err, syscall.EAGAIN) {
+		return 0, nil
+	}
+	return n, err
+}
+
+// Read is TryRead that waits for input until the deadline. The error is then
+// [os.ErrDeadlineExceeded].
+func (c *Conn) Read(b []byte, deadline time.Time) (int, error) {
+	for {
+		n, err := c.TryRead(b)
+		if !errors.Is(err, syscall.EAGAIN) {
+			return n, err
+		}
+		if err := c.await(deadline, func(s *signals) chan struct{} { return s.input }); err != nil {
+			return 0, err
+		}
+	}
+}
+
+// Write writes all of b unless the deadline comes first. The error is then
+// [os.ErrDeadlineExceeded].
+func (c *Conn) Write(b []byte, deadline time.Time) error {
+	for {
+		n, err := c.TryWrite(b)
+		if b = b[n:]; err != nil || len(b) == 0 {
+			return err
+		}
+		if n > 0 {
+			continue
+		}
+		if err := c.await(deadline, func(s *signals) chan struct{} { return s.output }); err != nil {
+			return err
+		}
+	}
+}
+
+// await waits for a signal. When it is the first time it returns at once, because the
+// signal may have been missed.
+func (c *Conn) await(deadline time.Time, which func(*signals) chan struct{}) error {
+	s := c.signal.Load()
+	if s == nil {
+		s = &signals{input: make(chan struct{}, 1), output: make(chan struct{}, 1)}
+		if !c.signal.CompareAndSwap(nil, s) {
+			return nil
+		}
+		if !c.acquire() {
+			return net.ErrClosed
+		}
+		defer c.release()
+		return c.poller.modify(c)
+	}
+	timer := time.NewTimer(time.Until(deadline))
+	defer timer.Stop()
+	select {
+	case <-which(s):
+		return nil
+	case <-timer.C:
+		return os.ErrDeadlineExceeded
+	}
+}
+
+// wake wakes up those who wait for what the events say.
+func (s *signals) wake(events uint32) {
+	if events&^syscall.EPOLLOUT != 0 {
+		signal(s.input)
+	}
+	if events&^syscall.EPOLLIN != 0 {
+		signal(s.output)
+	}
+}
+
+func signal(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}

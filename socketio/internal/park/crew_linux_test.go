@@ -1,0 +1,161 @@
+package park
+
+import (
+	"runtime"
+	"testing"
+	"time"
+)
+
+// busy makes all workers that would be enough wait in user code, in the way that hold
+// does, and returns what lets them go on.
+func busy(t *testing.T, p *Poller, n int, hold func(w *Worker, wait func())) (release func()) {
+	t.Helper()
+	gate, held := make(chan struct{}), make(chan struct{}, n)
+	for range n {
+		s := newWitness()
+		s.then = func(w *Worker) {
+			hold(w, func() {
+				held <- struct{}{}
+				<-gate
+			})
+		}
+		_, peer := watched(t, p, s)
+		write(t, peer, "x")
+	}
+	for range n {
+		select {
+		case <-held:
+		case <-time.After(patience):
+			t.Fatal("a connection is held up by the others")
+		}
+	}
+	return func() { close(gate) }
+}
+
+// Code that waits holds up no other connection, whether it says so or not.
+func TestWaitingCodeHoldsUpNobody(t *testing.T) {
+	for name, hold := range map[string]func(w *Worker, wait func()){
+		"lends":    func(w *Worker, wait func()) { w.Lend(); w.Lend(); wait() },
+		"silent":   func(_ *Worker, wait func()) { wait() },
+		"run task": func(w *Worker, wait func()) { w.RunTask(taskFunc(wait)) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := newPoller(t)
+			n := 4 * runtime.GOMAXPROCS(0)
+			release := busy(t, p, n, hold)
+			s := newWitness()
+			_, peer := watched(t, p, s)
+			write(t, peer, "x")
+			s.await(t)
+			release()
+			// Those who have been held up are not needed any more.
+			eventually(t, "the extra workers are gone", func() bool {
+				p.mu.Lock()
+				defer p.mu.Unlock()
+				return p.crew.lent == 0 && p.crew.hired <= p.crew.most && p.polling
+			})
+		})
+	}
+}
+
+// After user code has held up others, workers give their place away before they run
+// it.
+func TestCaution(t *testing.T) {
+	p := newPoller(t)
+	gate := make(chan struct{})
+	slow := newWitness()
+	slow.then = func(w *Worker) { w.RunTask(taskFunc(func() { <-gate })) }
+	_, peer := watched(t, p, slow)
+	write(t, peer, "x")
+	slow.await(t)
+	eventually(t, "the workers are cautious", func() bool { return p.crew.cautious.Load() > 0 })
+	close(gate)
+	lent := make(chan bool, 1)
+	s := newWitness()
+	s.then = func(w *Worker) { w.RunTask(taskFunc(func() { lent <- w.lent })) }
+	_, peer = watched(t, p, s)
+	write(t, peer, "x")
+	if !<-lent {
+		t.Error("a worker ran user code in its place")
+	}
+	// In time they trust it again.
+	p.crew.cautious.Store(1)
+	write(t, peer, "x")
+	if <-lent || p.crew.cautious.Load() != 0 {
+		t.Error("the caution does not end")
+	}
+}
+
+// A worker whose goroutine user code has ended is replaced.
+func TestGoexit(t *testing.T) {
+	p := newPoller(t)
+	for range 3 {
+		s := newWitness()
+		s.then = func(*Worker) { runtime.Goexit() }
+		_, peer := watched(t, p, s)
+		write(t, peer, "x")
+		s.await(t)
+	}
+	for range 3 {
+		s := newWitness()
+		s.then = func(w *Worker) { w.Lend(); runtime.Goexit() }
+		_, peer := watched(t, p, s)
+		write(t, peer, "x")
+		s.await(t)
+	}
+	eventually(t, "the workers are counted right", func() bool {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		return p.crew.lent == 0 && p.crew.hired == 1 && p.polling
+	})
+}
+
+// While nothing happens there are no ticks.
+func TestQuiet(t *testing.T) {
+	p := newPoller(t)
+	s := newWitness()
+	_, peer := watched(t, p, s)
+	write(t, peer, "x")
+	s.await(t)
+	eventually(t, "the ticks end", func() bool {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		return !p.crew.ticking
+	})
+}
+
+type taskFunc func()
+
+func (f taskFunc) Run() { f() }
+
+// eventually polls a condition.
+func eventually(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(time.Millisecond) {
+		if ok() {
+			return
+		}
+	}
+	t.Fatalf("never: %s", what)
+}
+
+func BenchmarkWake(b *testing.B) {
+	p := newPoller(b)
+	buf := make([]byte, 8)
+	done := make(chan struct{}, 1)
+	s := newWitness()
+	c, peer := pair(b, p, s)
+	s.then = func(*Worker) {
+		if n, _ := c.TryRead(buf); n > 0 {
+			done <- struct{}{}
+		}
+	}
+	if err := c.Watch(); err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		write(b, peer, "x")
+		<-done
+	}
+}

@@ -1,0 +1,68 @@
+//go:build !linux
+
+package park
+
+import (
+	"net"
+	"time"
+)
+
+// Poller is not available on this platform.
+type Poller struct{}
+
+// New returns [ErrUnsupported].
+func New() (*Poller, error) { return nil, ErrUnsupported }
+
+// Adopt returns [ErrUnsupported].
+func (*Poller) Adopt(*Conn, net.Conn, Waiter) error { return ErrUnsupported }
+
+// Len returns 0.
+func (*Poller) Len() int { return 0 }
+
+// Close does nothing.
+func (*Poller) Close() {}
+
+// Worker is not available on this platform.
+type Worker struct{}
+
+// Start does nothing.
+func (*Worker) Start(Task) {}
+
+// Lend does nothing.
+func (*Worker) Lend() {}
+
+// RunTask runs the task.
+func (*Worker) RunTask(t Task) { t.Run() }
+
+// Conn is not available on this platform: no connection is ever adopted.
+type Conn struct{}
+
+// Watch returns [ErrUnsupported], as do all the other methods.
+func (*Conn) Watch() error { return ErrUnsupported }
+
+// Notify does nothing.
+func (*Conn) Notify() {}
+
+// Close does nothing.
+func (*Conn) Close() {}
+
+// CloseWrite returns [ErrUnsupported].
+func (*Conn) CloseWrite() error { return ErrUnsupported }
+
+// Peek returns [ErrUnsupported].
+func (*Conn) Peek() error { return ErrUnsupported }
+
+// Release returns [ErrUnsupported].
+func (*Conn) Release() (net.Conn, error) { return nil, ErrUnsupported }
+
+// TryRead returns [ErrUnsupported].
+func (*Conn) TryRead([]byte) (int, error) { return 0, ErrUnsupported }
+
+// TryWrite returns [ErrUnsupported].
+func (*Conn) TryWrite([]byte) (int, error) { return 0, ErrUnsupported }
+
+// Read returns [ErrUnsupported].
+func (*Conn) Read([]byte, time.Time) (int, error) { return 0, ErrUnsupported }
+
+// Write returns [ErrUnsupported].
+func (*Conn) Write([]byte, time.Time) error { return ErrUnsupported }

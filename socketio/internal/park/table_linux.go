@@ -1,0 +1,53 @@
+package park
+
+import (
+	"sync"
+	"sync/atomic"
+)
+
+// table finds connections by their descriptors. An event may be about a descriptor
+// that has been closed and given to another connection meanwhile: that one is told
+// of something that has not happened, which waiters are used to.
+type table struct {
+	grow  sync.Mutex
+	pages atomic.Pointer[[]*page]
+}
+
+// page is a part of the table, allocated when the first of its descriptors is used.
+type page [512]atomic.Pointer[Conn]
+
+// get returns the connection of a descriptor, nil if there is none.
+func (t *table) get(fd int32) *Conn {
+	pages := t.pages.Load()
+	i := int(fd) / len(page{})
+	if pages == nil || i >= len(*pages) || (*pages)[i] == nil {
+		return nil
+	}
+	return (*pages)[i][int(fd)%len(page{})].Load()
+}
+
+// set changes the connection of a descriptor.
+func (t *table) set(fd int32, c *Conn) {
+	t.page(int(fd) / len(page{}))[int(fd)%len(page{})].Store(c)
+}
+
+// page returns a page, which is made if there is none. Pages are never removed.
+func (t *table) page(i int) *page {
+	if pages := t.pages.Load(); pages != nil && i < len(*pages) && (*pages)[i] != nil {
+		return (*pages)[i]
+	}
+	t.grow.Lock()
+	defer t.grow.Unlock()
+	var pages []*page
+	if old := t.pages.Load(); old != nil {
+		pages = append(pages, *old...)
+	}
+	for len(pages) <= i {
+		pages = append(pages, nil)
+	}
+	if pages[i] == nil {
+		pages[i] = new(page)
+	}
+	t.pages.Store(&pages)
+	return pages[i]
+}
