@@ -6,6 +6,7 @@ import (
 	"errors"
 
 	"github.com/tandem-go/tandem/adapter"
+	"github.com/tandem-go/tandem/socketio/internal/scalar"
 	"github.com/tandem-go/tandem/socketio/parser"
 )
 
@@ -180,7 +181,15 @@ func AllAs[T any](all []Args, err error) ([]T, error) {
 	return out, errors.Join(errs...)
 }
 
+// bind decodes the arguments into a T. A scalar is decoded without a codec, which
+// would need it on the heap.
 func bind[T any](a Args) (T, error) {
+	if len(a.list) > 0 && len(a.attachments) == 0 {
+		var v T
+		if scalar.Decode(a.list[0], &v) {
+			return v, nil
+		}
+	}
 	v := new(T)
 	if u, ok := any(v).(ArgsUnmarshaler); ok {
 		err := u.UnmarshalArgs(a)

@@ -89,7 +89,7 @@ func (c *conn) reject(err error) {
 func (c *conn) onPacket(p *adapter.Packet, m engine.Message) error {
 	switch p.Type {
 	case adapter.Connect:
-		return c.onConnect(p)
+		return c.onConnect(p, m)
 	case adapter.ConnectError:
 		return errNotForServer
 	}
@@ -314,7 +314,7 @@ func (c *conn) Expire(timer *wheel.Entry) {
 // send encodes a packet and queues it.
 func (c *conn) send(p *adapter.Packet, o engine.SendOption) error {
 	if len(p.Attachments) == 0 {
-		f, err := c.server.head(p)
+		f, err := c.server.head(p, true)
 		if err != nil {
 			return err
 		}

@@ -9,6 +9,7 @@ import (
 	"runtime/debug"
 
 	"github.com/tandem-go/tandem/adapter"
+	"github.com/tandem-go/tandem/socketio/engine"
 )
 
 var (
@@ -26,8 +27,8 @@ func newID() string {
 	return string(id[:])
 }
 
-// onConnect handles a CONNECT packet. The guards run on a goroutine of the socket.
-func (c *conn) onConnect(p *adapter.Packet) error {
+// onConnect handles a CONNECT packet. The guards run as the first task of the socket.
+func (c *conn) onConnect(p *adapter.Packet, m engine.Message) error {
 	srv := c.server
 	n, ok := srv.lookup(p.Namespace)
 	if !ok {
@@ -55,7 +56,7 @@ func (c *conn) onConnect(p *adapter.Packet) error {
 	}
 	c.unkick(n.name)
 	c.mu.Unlock()
-	s.submit()
+	s.submitAfter(m)
 	return nil
 }
 

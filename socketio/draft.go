@@ -1,6 +1,13 @@
 package socketio
 
-import "github.com/tandem-go/tandem/adapter"
+import (
+	"encoding/json"
+	"unicode/utf8"
+
+	"github.com/tandem-go/tandem/adapter"
+	"github.com/tandem-go/tandem/socketio/internal/scalar"
+	"github.com/tandem-go/tandem/socketio/parser"
+)
 
 // draft is a packet for one client while it is encoded. Nothing of it is kept once
 // its frames have been made, so drafts are reused.
@@ -47,10 +54,31 @@ func (d *draft) ack(n *Namespace, id uint64, args []any) error {
 	if err != nil {
 		return err
 	}
+	d.packet.Attachments = attachments
+	d.answer(n, id, data)
+	return nil
+}
+
+// scalarAck makes the draft an acknowledgement with one argument. It reports false
+// if the argument needs a codec.
+func (d *draft) scalarAck(n *Namespace, id uint64, v any) bool {
+	data := append(d.buf[:0], '[')
+	if raw, ok := v.(json.RawMessage); ok {
+		if len(raw) == 0 || !utf8.Valid(raw) || parser.Valid(raw) != nil {
+			return false
+		}
+		data = append(data, raw...)
+	} else if data, ok = scalar.Append(data, v); !ok {
+		return false
+	}
+	d.answer(n, id, append(data, ']'))
+	return true
+}
+
+func (d *draft) answer(n *Namespace, id uint64, data []byte) {
 	d.buf = data
 	d.packet.Type, d.packet.Namespace, d.packet.ID, d.packet.HasID = adapter.Ack, n.name, id, true
-	d.packet.Data, d.packet.Attachments = data, attachments
-	return nil
+	d.packet.Data = data
 }
 
 // connected makes the draft the packet that tells a client of its socket.

@@ -185,6 +185,11 @@ func (s *Socket) sendAck(id uint64, args []any) error {
 	if err := d.ack(s.nsp, id, args); err != nil {
 		return err
 	}
+	return s.sendAnswer(d)
+}
+
+// sendAnswer sends an acknowledgement.
+func (s *Socket) sendAnswer(d *draft) error {
 	more, err := s.sendable()
 	if err != nil {
 		return err

@@ -102,6 +102,23 @@ func (e *Event) Ack(args ...any) error {
 	return nil
 }
 
+// ackScalar is Ack with one argument that needs no codec. It keeps nothing of v,
+// which so stays off the heap. It reports false, and does nothing, if v needs one or
+// if AckFunc has been called.
+func (e *Event) ackScalar(v any) (done bool, err error) {
+	if e.later != nil {
+		return false, nil
+	}
+	d := e.Socket.nsp.server.newDraft()
+	defer e.Socket.nsp.server.freeDraft(d)
+	if !d.scalarAck(e.Socket.nsp, e.id, v) {
+		return false, nil
+	}
+	err = e.Socket.sendAnswer(d)
+	e.acked = err == nil
+	return true, err
+}
+
 // AckFunc returns a function that does what [Event.Ack] does and may be called
 // after the handler has returned. It keeps an error that the handler returns from
 // being sent as the acknowledgement.

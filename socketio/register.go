@@ -37,8 +37,18 @@ func OnWithAck[Req, Res any](r Registrar, event string, fn func(ctx context.Cont
 		if err != nil {
 			return err
 		}
-		return acknowledge(e, spread(res)...)
+		return answer(e, res)
 	}))
+}
+
+// answer is acknowledge with a result: its single argument, or several ones.
+func answer[Res any](e *Event, res Res) error {
+	if e.WantsAck() {
+		if done, err := e.ackScalar(res); done {
+			return e.ackFailure(err)
+		}
+	}
+	return acknowledge(e, spread(res)...)
 }
 
 // acknowledge answers an event whose sender still waits. That the sender has gone
@@ -47,7 +57,13 @@ func acknowledge(e *Event, args ...any) error {
 	if !e.WantsAck() {
 		return nil
 	}
-	if err := e.Ack(args...); err != nil && e.Socket.Connected() {
+	return e.ackFailure(e.Ack(args...))
+}
+
+// ackFailure returns the error of an acknowledgement unless it is due to the sender,
+// who has gone.
+func (e *Event) ackFailure(err error) error {
+	if err != nil && e.Socket.Connected() {
 		return err
 	}
 	return nil

@@ -130,7 +130,7 @@ func (srv *Server) Stats() Stats {
 // frames encodes a packet for the transport: one frame, and one for each
 // attachment.
 func (srv *Server) frames(p *adapter.Packet) ([]*engine.Frame, error) {
-	head, err := srv.head(p)
+	head, err := srv.head(p, false)
 	if err != nil {
 		return nil, err
 	}
@@ -145,18 +145,27 @@ func (srv *Server) frames(p *adapter.Packet) ([]*engine.Frame, error) {
 	return frames, nil
 }
 
-func (srv *Server) head(p *adapter.Packet) (*engine.Frame, error) {
+// head encodes the first message of a packet. once tells that it is for one socket
+// and will be sent at once.
+func (srv *Server) head(p *adapter.Packet, once bool) (*engine.Frame, error) {
 	const header = 48 // what a packet's header usually needs at most
 	var binary bool
 	fill := func(dst []byte) (b []byte, err error) {
 		b, binary, err = srv.opts.Parser.Append(dst, p)
 		return b, err
 	}
-	f, err := engine.NewFrame(false, len(p.Data)+header, fill)
+	f, err := srv.newFrame(once, false, len(p.Data)+header, fill)
 	if err != nil || !binary {
 		return f, err
 	}
-	return engine.NewFrame(true, f.Len()+header, fill)
+	return srv.newFrame(once, true, f.Len()+header, fill)
+}
+
+func (srv *Server) newFrame(once, binary bool, size int, fill func([]byte) ([]byte, error)) (*engine.Frame, error) {
+	if once {
+		return srv.engine.NewFrame(binary, size, fill)
+	}
+	return engine.NewFrame(binary, size, fill)
 }
 
 // encoded is what the memo of a broadcast's packet holds.

@@ -71,6 +71,20 @@ func NewFrame(binary bool, sizeHint int, fill func(dst []byte) ([]byte, error)) 
 	return packet.New(binary, sizeHint, fill)
 }
 
+// NewFrame is the function [NewFrame] for a frame that will be sent once, to one
+// session of the server. Its memory is used again as soon as it has been written: it
+// must not be used any more after [Session.Send].
+func (srv *Server) NewFrame(binary bool, sizeHint int, fill func(dst []byte) ([]byte, error)) (*Frame, error) {
+	f, ok := srv.once.Get().(*Frame)
+	if !ok {
+		f = new(Frame)
+	}
+	if err := f.Refill(binary, sizeHint, fill); err != nil {
+		return nil, err
+	}
+	return f, nil
+}
+
 // NewTextFrame returns the frame of a text message.
 func NewTextFrame(s string) *Frame { return packet.Text(packet.Message, s) }
 

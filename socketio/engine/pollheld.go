@@ -24,6 +24,7 @@ type heldPoll struct {
 	early    []byte // of the next request, which had arrived before
 	pending  pendingPoll
 	idle     wheel.Entry // while nothing is asked for
+	since    int64       // when it began, in nanoseconds
 
 	mu      sync.Mutex
 	session *Session // nil when the poll has been answered
@@ -43,7 +44,7 @@ const (
 
 // newHeldPoll returns a poll that is not pending yet.
 func newHeldPoll(s *Session, back *handback, head, encoding string) *heldPoll {
-	h := &heldPoll{session: s, back: back, head: head, encoding: encoding}
+	h := &heldPoll{session: s, back: back, head: head, encoding: encoding, since: time.Now().UnixNano()}
 	h.pending.held = h
 	s.srv.wheel.Init(&h.idle, h)
 	return h

@@ -26,20 +26,41 @@ import (
 //   - the connection is not a plain one, because the listener is not;
 //   - the client is about to change to WebSocket.
 
-// pollPatience is how long a poll is pending before its connection is taken over. It
-// is so short that little memory is in use for new polls, and long enough to cost
-// clients to which much is sent nothing.
-const pollPatience = time.Second
+// How long a poll is pending before its connection is taken over. That costs half as
+// much again as an answer by the handler, so clients to which much is sent should be
+// left alone; the others should not have what they do not need even when thousands
+// of them come at a time.
+const (
+	pollPatience = 25 * time.Millisecond
+	// busyPatience is for sessions whose last held poll was answered before this time
+	// had passed.
+	busyPatience = time.Second
+)
 
 // holding is what a server needs in order to hold polls.
 type holding struct {
-	patience *wheel.Class
-	polls    sync.Pool // of *pendingPoll
+	patience     *wheel.Class
+	busyPatience *wheel.Class
+	polls        sync.Pool // of *pendingPoll
 
 	mu     sync.Mutex
 	backs  map[*http.Server]*handback
 	head   string // of the latest answer
 	closed bool
+}
+
+// init sets the times.
+func (hold *holding) init(w *wheel.Wheel, patience, busy time.Duration) {
+	hold.patience, hold.busyPatience = w.Class(patience), w.Class(busy)
+}
+
+// wait arms the timer of a poll that begins to wait. The session's mu is held.
+func (hold *holding) wait(p *pollState) {
+	patience := hold.patience
+	if p.busy {
+		patience = hold.busyPatience
+	}
+	patience.Arm(&p.patient)
 }
 
 // hold takes the connection of a pending poll over. It reports false if the handler

@@ -3,6 +3,7 @@ package engine
 import (
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/tandem-go/tandem/socketio/internal/packet"
 	"github.com/tandem-go/tandem/socketio/internal/wheel"
@@ -15,6 +16,7 @@ type pollState struct {
 	post    http.ResponseWriter // of the current data request
 	reading bool                // its body has not arrived completely
 	patient wheel.Entry         // see Expire
+	busy    bool                // there was an answer soon after a poll had been held
 }
 
 // newPollState makes polling the transport of a new session.
@@ -68,6 +70,7 @@ func (p *pollState) take() *pendingPoll {
 	p.get = nil
 	if g.held != nil {
 		g.held.claim()
+		p.busy = time.Now().UnixNano()-g.held.since < int64(busyPatience)
 	}
 	return g
 }
@@ -189,7 +192,7 @@ func (s *Session) servePoll(w http.ResponseWriter, r *http.Request) {
 		s.mu.Unlock()
 		s.end(ending{}) // and that answers the poll
 	} else {
-		s.srv.holding.patience.Arm(&s.poll.patient)
+		s.srv.holding.wait(s.poll)
 		s.mu.Unlock()
 	}
 	s.awaitAnswer(w, r, g)

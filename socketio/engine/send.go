@@ -28,9 +28,16 @@ func (srv *Server) newQueue() *queue {
 	return &queue{frames: make([]*packet.Frame, 0, 4)}
 }
 
-// freeQueue returns a queue to the pool. q may be nil.
+// freeQueue returns a queue to the pool, and those of its frames that nobody else
+// has. q may be nil.
 func (srv *Server) freeQueue(q *queue) {
-	if q == nil || cap(q.frames) > maxIdleQueue {
+	if q == nil {
+		return
+	}
+	for _, f := range q.frames {
+		srv.recycle(f)
+	}
+	if cap(q.frames) > maxIdleQueue {
 		return
 	}
 	clear(q.frames)
@@ -38,13 +45,61 @@ func (srv *Server) freeQueue(q *queue) {
 	srv.queues.Put(q)
 }
 
+// recycle returns a frame to its pool if nobody else has it.
+func (srv *Server) recycle(f *Frame) {
+	if f.Recyclable() {
+		srv.once.Put(f)
+	}
+}
+
 // Send queues a frame and, unless other frames are on their way, writes it at
 // once. It never waits for the client. On a session that is not open the frame
 // is dropped silently.
 func (s *Session) Send(f *Frame, o SendOption) {
-	if s.State() == StateOpen {
-		s.srv.pool.SendOne(int(s.shard), (*sink)(s), f, uint8(o), o&Coalesce != 0)
+	if s.State() != StateOpen {
+		return
 	}
+	if o&Coalesce == 0 && s.srv.pool.Idle(int(s.shard)) && s.sendAlone(f) {
+		return
+	}
+	s.srv.pool.SendOne(int(s.shard), (*sink)(s), f, uint8(o), o&Coalesce != 0)
+}
+
+// sendAlone writes a frame if nothing else is queued or being written, without a
+// queue. It reports whether the frame has been taken care of.
+func (s *Session) sendAlone(f *Frame) bool {
+	s.mu.Lock()
+	c := s.conn
+	if c == nil || !c.isParked() || c.pong != nil || s.writing || s.touched || s.sealed || s.queue != nil || s.State() == StateClosed {
+		s.mu.Unlock()
+		return false
+	}
+	s.writing = true
+	s.mu.Unlock()
+	b := f.WebSocket()
+	n, err := c.parked.conn.TryWrite(b)
+	if err != nil {
+		s.end(ending{reason: TransportError, err: err, gone: true})
+		return true
+	}
+	s.mu.Lock()
+	switch {
+	case n < len(b):
+		q := s.srv.newQueue()
+		q.frames = append(q.frames, f)
+		s.startDrain(c, q, n)
+	case c.pong != nil || s.sealed || s.queue != nil || s.State() == StateClosed:
+		// Something has come up meanwhile.
+		sc := s.srv.pool.Borrow()
+		s.write(sc)
+		s.srv.pool.Return(sc)
+		s.srv.recycle(f)
+	default:
+		s.writing = false
+		s.mu.Unlock()
+		s.srv.recycle(f)
+	}
+	return true
 }
 
 // SendAll sends several frames without another one in between. With [Volatile]

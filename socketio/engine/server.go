@@ -31,6 +31,7 @@ type Server struct {
 	frames   struct{ ping, pongProbe, close, noop *packet.Frame }
 
 	queues  sync.Pool // of *queue
+	once    sync.Pool // of *Frame, see NewFrame
 	batches sync.Pool // of *Batch
 	buffers sync.Pool // of *readBuffer
 	bodies  sync.Pool // of *bytes.Buffer
@@ -67,7 +68,7 @@ func NewServer(accept Accept, opts *Options) *Server {
 	}
 	srv.limits = wsframe.Limits{MaxMessage: srv.opts.MaxPayload, MaxFragments: srv.opts.MaxFragments}
 	srv.timers = newTimers(srv.wheel, &srv.opts)
-	srv.holding.patience = srv.wheel.Class(pollPatience)
+	srv.holding.init(srv.wheel, pollPatience, busyPatience)
 	srv.frames.ping = packet.Text(packet.Ping, "")
 	srv.frames.pongProbe = packet.Text(packet.Pong, "probe")
 	srv.frames.close = packet.Text(packet.Close, "")

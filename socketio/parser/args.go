@@ -3,6 +3,8 @@ package parser
 import (
 	"encoding/json"
 	"strconv"
+
+	"github.com/tandem-go/tandem/socketio/internal/scalar"
 )
 
 // MaxArgs is how many elements the payload of an event or an acknowledgement may
@@ -69,15 +71,15 @@ func EventName(elem []byte) []byte {
 	if err != nil {
 		return elem // out of range
 	}
-	return appendFloat(nil, f, 64)
+	return scalar.AppendFloat(nil, f, 64)
 }
 
 // unquote returns the content of a JSON string, which aliases it if there is no
 // escape sequence in it.
 func unquote(quoted []byte) []byte {
-	plain := skipPlain(quoted, 1)
-	if plain == len(quoted)-1 {
-		return quoted[1:plain:plain]
+	end := scalar.Skip(quoted, 1)
+	if end == len(quoted)-1 {
+		return quoted[1:end:end]
 	}
 	var s string
 	if json.Unmarshal(quoted, &s) != nil {

@@ -5,7 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"sync"
-	"unicode/utf8"
+
+	"github.com/tandem-go/tandem/socketio/internal/scalar"
 )
 
 // Codec encodes values into JSON and decodes them. It must treat []byte as
@@ -62,7 +63,7 @@ func (c *Coder) AppendEvent(dst []byte, event string, args ...any) (data []byte,
 	if Reserved(event) {
 		return dst, nil, fmt.Errorf("%w %q", ErrReservedEvent, event)
 	}
-	e := encoder{coder: c, data: appendString(append(dst, '['), event)}
+	e := encoder{coder: c, data: scalar.AppendString(append(dst, '['), event)}
 	for i, arg := range args {
 		e.data = append(e.data, ',')
 		if err := e.append(arg); err != nil {
@@ -112,7 +113,7 @@ func (c *Coder) Decode(raw []byte, attachments [][]byte, v any) error {
 		found = findPlaceholders(raw)
 	}
 	if len(found) == 0 {
-		if decodePlain(raw, v) {
+		if scalar.Decode(raw, v) {
 			return nil
 		}
 		return c.codec().Unmarshal(raw, v)
@@ -133,24 +134,6 @@ func (c *Coder) Decode(raw []byte, attachments [][]byte, v any) error {
 		}
 	}
 	return c.decodeBinary(raw, found, attachments, v)
-}
-
-// decodePlain decodes what needs no codec: a string without escape sequences, and
-// JSON that stays as it is. It reports false if raw or v is something else.
-func decodePlain(raw []byte, v any) bool {
-	switch v := v.(type) {
-	case *string:
-		end := len(raw) - 1
-		if end < 1 || raw[0] != '"' || skipPlain(raw, 1) != end || !utf8.Valid(raw) {
-			return false
-		}
-		*v = string(raw[1:end])
-	case *json.RawMessage:
-		*v = append((*v)[:0], raw...)
-	default:
-		return false
-	}
-	return true
 }
 
 func (c *Coder) codec() Codec {

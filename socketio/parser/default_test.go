@@ -481,37 +481,3 @@ func checkArguments(t *testing.T, p *adapter.Packet) {
 		}
 	}
 }
-
-func BenchmarkAppend(b *testing.B) {
-	d := new(Default)
-	p := with(ev(string(smallArgs)), id(7))
-	buf := make([]byte, 0, 256)
-	b.ReportAllocs()
-	for b.Loop() {
-		if _, _, err := d.Append(buf, p); err != nil {
-			b.Fatal(err)
-		}
-	}
-}
-
-func BenchmarkDecode(b *testing.B) {
-	for _, bench := range []struct{ name, text string }{
-		{"small", `27` + string(smallArgs)},
-		{"text", `2["message","` + strings.Repeat("0123456789abcdef", 64) + `"]`},
-		{"namespace", `2/chat,7` + string(smallArgs)},
-	} {
-		b.Run(bench.name, func(b *testing.B) {
-			d := new(Default)
-			var st State
-			var p adapter.Packet
-			text := []byte(bench.text)
-			b.SetBytes(int64(len(text)))
-			b.ReportAllocs()
-			for b.Loop() {
-				if _, err := d.Decode(&st, text, false, &p); err != nil {
-					b.Fatal(err)
-				}
-			}
-		})
-	}
-}

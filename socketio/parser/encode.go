@@ -5,9 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math"
-	"strconv"
 	"unicode/utf8"
+
+	"github.com/tandem-go/tandem/socketio/internal/scalar"
 )
 
 // errNoJSON is returned when a codec has returned nothing.
@@ -25,12 +25,6 @@ type encoder struct {
 // reflection are for the others.
 func (e *encoder) append(arg any) error {
 	switch v := arg.(type) {
-	case nil:
-		e.data = append(e.data, "null"...)
-	case string:
-		e.data = appendString(e.data, v)
-	case bool:
-		e.data = strconv.AppendBool(e.data, v)
 	case []byte:
 		e.appendBinary(v)
 	case json.RawMessage:
@@ -43,54 +37,13 @@ func (e *encoder) append(arg any) error {
 		}
 		return e.appendRaw(*v)
 	default:
-		if !e.appendNumber(arg) {
+		data, ok := scalar.Append(e.data, arg)
+		if !ok {
 			return e.appendValue(arg)
 		}
+		e.data = data
 	}
 	return nil
-}
-
-// appendNumber encodes the argument if it is a number that JSON can express.
-func (e *encoder) appendNumber(arg any) bool {
-	switch v := arg.(type) {
-	case int:
-		e.data = strconv.AppendInt(e.data, int64(v), 10)
-	case int64:
-		e.data = strconv.AppendInt(e.data, v, 10)
-	case int32:
-		e.data = strconv.AppendInt(e.data, int64(v), 10)
-	case int16:
-		e.data = strconv.AppendInt(e.data, int64(v), 10)
-	case int8:
-		e.data = strconv.AppendInt(e.data, int64(v), 10)
-	case uint:
-		e.data = strconv.AppendUint(e.data, uint64(v), 10)
-	case uint64:
-		e.data = strconv.AppendUint(e.data, v, 10)
-	case uint32:
-		e.data = strconv.AppendUint(e.data, uint64(v), 10)
-	case uint16:
-		e.data = strconv.AppendUint(e.data, uint64(v), 10)
-	case uint8:
-		e.data = strconv.AppendUint(e.data, uint64(v), 10)
-	case float64:
-		return e.appendFloat(v, 64)
-	case float32:
-		return e.appendFloat(float64(v), 32)
-	default:
-		return false
-	}
-	return true
-}
-
-// appendFloat leaves what JSON has no number for to the codec, whose error says
-// so best.
-func (e *encoder) appendFloat(f float64, bits int) bool {
-	if math.IsNaN(f) || math.IsInf(f, 0) {
-		return false
-	}
-	e.data = appendFloat(e.data, f, bits)
-	return true
 }
 
 // appendBinary encodes a binary value, a nil one as null.
@@ -224,55 +177,4 @@ func (e *encoder) close(start int) error {
 		return fmt.Errorf("%w: an argument besides binary values looks like one", ErrPlaceholder)
 	}
 	return nil
-}
-
-// appendString appends s as a JSON string. What is not UTF-8 becomes U+FFFD.
-func appendString(dst []byte, s string) []byte {
-	dst = append(dst, '"')
-	start := len(dst)
-	dst = append(dst, s...)
-	if skipPlain(dst, start) != len(dst) || !utf8.ValidString(s) {
-		dst = appendEscaped(dst[:start], s)
-	}
-	return append(dst, '"')
-}
-
-// appendEscaped appends s with escape sequences where a JSON string needs them.
-func appendEscaped(dst []byte, s string) []byte {
-	const hex = "0123456789abcdef"
-	for _, r := range s { // an invalid byte is U+FFFD here
-		switch {
-		case r == '"' || r == '\\':
-			dst = append(dst, '\\', byte(r))
-		case r == '\b':
-			dst = append(dst, `\b`...)
-		case r == '\f':
-			dst = append(dst, `\f`...)
-		case r == '\n':
-			dst = append(dst, `\n`...)
-		case r == '\r':
-			dst = append(dst, `\r`...)
-		case r == '\t':
-			dst = append(dst, `\t`...)
-		case r < ' ':
-			dst = append(dst, '\\', 'u', '0', '0', hex[r>>4], hex[r&15])
-		default:
-			dst = utf8.AppendRune(dst, r)
-		}
-	}
-	return dst
-}
-
-// appendFloat appends f as JavaScript writes it.
-func appendFloat(dst []byte, f float64, bits int) []byte {
-	format := byte('f')
-	if abs := math.Abs(f); abs != 0 && (abs < 1e-6 || abs >= 1e21) {
-		format = 'e'
-	}
-	dst = strconv.AppendFloat(dst, f, format, -1, bits)
-	if n := len(dst); format == 'e' && n >= 4 && dst[n-4] == 'e' && dst[n-2] == '0' {
-		dst[n-2] = dst[n-1] // 1e-09 becomes 1e-9
-		dst = dst[:n-1]
-	}
-	return dst
 }

@@ -1,9 +1,9 @@
 package parser
 
 import (
-	"encoding/binary"
 	"fmt"
-	"math/bits"
+
+	"github.com/tandem-go/tandem/socketio/internal/scalar"
 )
 
 // MaxDepth is how deep arrays and objects may be nested in a payload.
@@ -162,7 +162,7 @@ func scanLiteral(data []byte, i int, literal string) int {
 func scanString(data []byte, i int) int {
 	i++
 	for {
-		i = skipPlain(data, i)
+		i = scalar.Skip(data, i)
 		if i >= len(data) {
 			return ^i
 		}
@@ -177,31 +177,6 @@ func scanString(data []byte, i int) int {
 			return ^i
 		}
 	}
-}
-
-const (
-	everyByte  = 0x0101010101010101
-	everyUpper = 0x8080808080808080
-)
-
-// skipPlain skips the characters that stand for themselves in a string, eight
-// at a time.
-func skipPlain(data []byte, i int) int {
-	for i+8 <= len(data) {
-		x := binary.LittleEndian.Uint64(data[i:])
-		quote, slash := x^'"'*everyByte, x^'\\'*everyByte
-		// The lowest byte with its upper bit set is a control character, a quote
-		// or a backslash; borrowing can only set the upper bits of those above.
-		special := ((x-' '*everyByte)&^x | (quote-everyByte)&^quote | (slash-everyByte)&^slash) & everyUpper
-		if special != 0 {
-			return i + bits.TrailingZeros64(special)/8
-		}
-		i += 8
-	}
-	for i < len(data) && data[i] >= ' ' && data[i] != '"' && data[i] != '\\' {
-		i++
-	}
-	return i
 }
 
 // scanEscape scans the escape sequence that starts with the backslash at i.

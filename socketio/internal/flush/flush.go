@@ -123,6 +123,10 @@ func (p *Pool[S]) Assign() int {
 	return int(p.next.Add(1) % uint32(len(p.shards)))
 }
 
+// Idle reports whether nothing is under way through the shard, so that a caller may
+// write by itself without overtaking what it has sent before.
+func (p *Pool[S]) Idle(shard int) bool { return !p.shards[shard].busy.Load() }
+
 // Send sends the frames to one session of the given shard. The slice is not
 // kept.
 func (p *Pool[S]) Send(shard int, to S, frames []*packet.Frame, flags uint8) {

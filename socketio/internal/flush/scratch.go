@@ -13,7 +13,7 @@ const MaxGather = 64 << 10
 // one goroutine at a time.
 type Scratch struct {
 	buf  []byte
-	last []*packet.Frame // the frames that buf holds
+	last []*packet.Frame // the frames that buf holds, unless they are sent once only
 	one  [1]*packet.Frame
 	raw  rawWrite
 }
@@ -36,17 +36,20 @@ func (sc *Scratch) Gather(frames []*packet.Frame) (b []byte, n int) {
 	if slices.Equal(frames, sc.last) {
 		return sc.buf, len(frames)
 	}
-	buf := sc.buf[:0]
+	buf, once := sc.buf[:0], false
 	for _, f := range frames {
 		w := f.WebSocket()
 		if len(buf)+len(w) > MaxGather {
 			break
 		}
 		buf = append(buf, w...)
+		once = once || f.Once()
 		n++
 	}
-	sc.buf = buf
-	sc.last = append(sc.last[:0], frames[:n]...)
+	sc.buf, sc.last = buf, sc.last[:0]
+	if !once {
+		sc.last = append(sc.last, frames[:n]...)
+	}
 	return buf, n
 }
 

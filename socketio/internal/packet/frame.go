@@ -22,6 +22,7 @@ type Frame struct {
 	buf    []byte
 	start  int // where the WebSocket header begins in buf
 	binary bool
+	once   bool // it is for one session, which recycles it
 	base64 atomic.Pointer[[]byte]
 }
 
@@ -30,21 +31,56 @@ type Frame struct {
 // headers fit, so the payload is not copied unless fill replaces the buffer. An
 // error of fill is returned as it is.
 func New(binaryMessage bool, sizeHint int, fill func(dst []byte) ([]byte, error)) (*Frame, error) {
-	f := &Frame{binary: binaryMessage}
-	head := make([]byte, headRoom, headRoom+1+max(sizeHint, 0))
+	f := new(Frame)
+	if err := f.make(make([]byte, headRoom, headRoom+1+max(sizeHint, 0)), binaryMessage, fill); err != nil {
+		return nil, err
+	}
+	return f, nil
+}
+
+// make fills f. head is where the headers will be, with space behind it.
+func (f *Frame) make(head []byte, binaryMessage bool, fill func(dst []byte) ([]byte, error)) error {
+	f.binary = binaryMessage
 	if !binaryMessage {
 		head = append(head, byte(Message))
 	}
 	buf, err := fill(head)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if len(buf) < len(head) {
 		buf = head
 	}
 	f.seal(buf)
-	return f, nil
+	return nil
 }
+
+// The buffer of a frame that is filled again: as large as the usual answer at
+// least, and not larger than what an idle frame may keep.
+const (
+	minRefill = 128
+	maxRefill = 4 << 10
+)
+
+// Refill makes f the frame of a message as [New] does, in the memory of the message
+// that it has been before. The frame is for one session: whoever has sent it
+// recycles it, so nobody else may keep it; see [Frame.Recyclable].
+func (f *Frame) Refill(binaryMessage bool, sizeHint int, fill func(dst []byte) ([]byte, error)) error {
+	head, need := f.buf, headRoom+1+max(sizeHint, 0)
+	f.buf, f.once = nil, true
+	f.base64.Store(nil)
+	if cap(head) < need {
+		head = make([]byte, headRoom, max(need, minRefill))
+	}
+	return f.make(head[:headRoom], binaryMessage, fill)
+}
+
+// Once reports whether the frame has been made by [Frame.Refill], so that it may be
+// another message when it is seen again.
+func (f *Frame) Once() bool { return f.once }
+
+// Recyclable reports whether the frame can be refilled, after it has been sent.
+func (f *Frame) Recyclable() bool { return f.once && cap(f.buf) <= maxRefill }
 
 // Text returns the frame of a text packet.
 func Text(t Type, data string) *Frame {

@@ -11,8 +11,9 @@ const (
 	// It bounds how long code that waits without saying so can hold up others.
 	tick = time.Millisecond
 	// caution is how long workers give their place away before they run user code,
-	// after it has held up others.
+	// after it has held up others, or has taken longer than slow.
 	caution = time.Second
+	slow    = tick / 4
 	// share is the number of connections that are ready at a time for which one worker
 	// is enough.
 	share = 16
@@ -127,7 +128,7 @@ func (p *Poller) tick() {
 	}
 	switch {
 	case c.takes == c.seen:
-		c.cautious.Store(int64(time.Since(p.epoch) + caution))
+		c.beCautious(time.Since(p.epoch))
 		c.hire()
 	case queued > 0 && c.present() < c.most:
 		c.hire()
@@ -186,15 +187,26 @@ func (w *Worker) Lend() {
 // RunTask runs user code, as the last thing that Readable does.
 func (w *Worker) RunTask(t Task) {
 	c := &w.poller.crew
-	if until := c.cautious.Load(); until > 0 {
-		if int64(time.Since(w.poller.epoch)) < until {
-			w.Lend()
-		} else {
-			c.cautious.CompareAndSwap(until, 0)
-		}
+	until := c.cautious.Load()
+	if until == 0 {
+		t.Run()
+		return
 	}
+	started := time.Since(w.poller.epoch)
+	if int64(started) >= until {
+		c.cautious.CompareAndSwap(until, 0)
+		t.Run()
+		return
+	}
+	w.Lend()
 	t.Run()
+	if ended := time.Since(w.poller.epoch); ended-started > slow {
+		c.beCautious(ended)
+	}
 }
+
+// beCautious makes the workers cautious from now on, since the poller's epoch.
+func (c *crew) beCautious(now time.Duration) { c.cautious.Store(int64(now + caution)) }
 
 // Start runs a task on another goroutine.
 func (w *Worker) Start(t Task) { w.poller.pool.Go(t) }

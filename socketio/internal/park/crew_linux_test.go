@@ -78,6 +78,13 @@ func TestCaution(t *testing.T) {
 	if !<-lent {
 		t.Error("a worker ran user code in its place")
 	}
+	// As long as it is slow they do not trust it.
+	before := p.crew.cautious.Load()
+	dawdle := newWitness()
+	dawdle.then = func(w *Worker) { w.RunTask(taskFunc(func() { time.Sleep(tick) })) }
+	_, other := watched(t, p, dawdle)
+	write(t, other, "x")
+	eventually(t, "the caution is prolonged", func() bool { return p.crew.cautious.Load() > before })
 	// In time they trust it again.
 	p.crew.cautious.Store(1)
 	write(t, peer, "x")

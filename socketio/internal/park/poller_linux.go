@@ -2,8 +2,10 @@ package park
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -156,15 +158,18 @@ func (p *Poller) next(w *Worker) (n notice, ok bool) {
 	}
 }
 
-// wait waits for input. Most of the time there is some already while there is much to
-// do, which a call that does not wait finds out cheaply.
+// wait waits for input. While there is much to do there is some already, which a call
+// that does not wait finds out cheaply.
 func (p *Poller) wait() []syscall.EpollEvent {
+	// What the worker has woken up may be waiting for its processor, which the runtime
+	// would take away from a system call only after a while.
+	runtime.Gosched()
 	for timeout := 0; ; timeout = -1 {
 		n, err := syscall.EpollWait(p.epoll, p.events[:], timeout)
 		switch {
 		case n > 0:
 			return p.events[:n]
-		case err != nil && err != syscall.EINTR:
+		case err != nil && !errors.Is(err, syscall.EINTR):
 			return nil // it is being closed
 		}
 	}

@@ -296,7 +296,7 @@ func TestManyConnections(t *testing.T) {
 		s := newWitness()
 		s.then = func(*Worker) { once.Do(told.Done) }
 		_, peer := watched(t, p, s)
-		go write(t, peer, "x")
+		go peer.Write([]byte("x"))
 	}
 	told.Wait()
 	if got := p.Len(); got != n {
