@@ -38,6 +38,12 @@ func TestMembershipSeats(t *testing.T) {
 			t.Fatalf("in %d rooms, want %d", m.len(), len(model))
 		}
 	}
+	checkSeats(t, &m, rooms, model)
+}
+
+// checkSeats compares all of a Membership with the model, and empties it.
+func checkSeats(t *testing.T, m *Membership, rooms []*room, model map[*room]int32) {
+	t.Helper()
 	for _, r := range rooms {
 		want, in := model[r]
 		if place := m.find(r); (place != nil) != in || in && *place != want {

@@ -41,25 +41,29 @@ func benchClassic(tb testing.TB) *classic {
 	return c
 }
 
-func benchMessage(tb testing.TB, data string) string {
+func benchMessage(tb testing.TB, p *adapter.Packet) string {
 	tb.Helper()
-	b, err := appendBroadcast(nil, "sender", event("/", data), adapter.Target{Rooms: []string{"room"}})
+	b, err := appendBroadcast(nil, "sender", p, adapter.Target{Rooms: []string{"room"}})
 	if err != nil {
 		tb.Fatal(err)
 	}
 	return string(b)
 }
 
-func benchData() map[string]string {
-	return map[string]string{"chat": chatEvent, "64B": `["msg","` + strings.Repeat("x", 64) + `"]`}
+func benchPackets() map[string]*adapter.Packet {
+	return map[string]*adapter.Packet{
+		"chat":   event("/", chatEvent),
+		"64B":    event("/", `["msg","`+strings.Repeat("x", 64)+`"]`),
+		"binary": event("/", `["msg",{"blob":{"_placeholder":true,"num":0}}]`, make([]byte, 64)),
+	}
 }
 
 // BenchmarkReceiveBroadcast decodes a broadcast of another node, converts it, and
 // hands it to the host.
 func BenchmarkReceiveBroadcast(b *testing.B) {
-	for name, data := range benchData() {
+	for name, packet := range benchPackets() {
 		b.Run(name, func(b *testing.B) {
-			c, message := benchClassic(b), benchMessage(b, data)
+			c, message := benchClassic(b), benchMessage(b, packet)
 			b.ReportAllocs()
 			for b.Loop() {
 				c.receive("socket.io#/#room#", message)
@@ -70,7 +74,7 @@ func BenchmarkReceiveBroadcast(b *testing.B) {
 
 // BenchmarkReceiveForeignRoom drops a broadcast to a room without a local member.
 func BenchmarkReceiveForeignRoom(b *testing.B) {
-	c, message := benchClassic(b), benchMessage(b, chatEvent)
+	c, message := benchClassic(b), benchMessage(b, event("/", chatEvent))
 	b.ReportAllocs()
 	for b.Loop() {
 		c.receive("socket.io#/#elsewhere#", message)
@@ -79,12 +83,12 @@ func BenchmarkReceiveForeignRoom(b *testing.B) {
 
 // BenchmarkEncodeBroadcast encodes a broadcast for the other nodes.
 func BenchmarkEncodeBroadcast(b *testing.B) {
-	for name, data := range benchData() {
+	for name, packet := range benchPackets() {
 		b.Run(name, func(b *testing.B) {
-			p, dst := event("/", data), make([]byte, 0, 1024)
+			dst := make([]byte, 0, 1024)
 			b.ReportAllocs()
 			for b.Loop() {
-				if _, err := appendBroadcast(dst, "sender", p, adapter.Target{Rooms: []string{"room"}}); err != nil {
+				if _, err := appendBroadcast(dst, "sender", packet, adapter.Target{Rooms: []string{"room"}}); err != nil {
 					b.Fatal(err)
 				}
 			}
@@ -99,7 +103,7 @@ func BenchmarkPublish(b *testing.B) {
 	log := &reporter{log: slog.New(slog.DiscardHandler)}
 	p := newPublisher(client(b, server.Addr), &opts, log, "node")
 	go p.run()
-	payload := []byte(benchMessage(b, chatEvent))
+	payload := []byte(benchMessage(b, event("/", chatEvent)))
 	b.ReportAllocs()
 	for b.Loop() {
 		m := soon("")
@@ -113,7 +117,7 @@ func BenchmarkPublish(b *testing.B) {
 }
 
 func TestAllocations(t *testing.T) {
-	c, message, p := benchClassic(t), benchMessage(t, chatEvent), event("/", chatEvent)
+	c, message, p := benchClassic(t), benchMessage(t, event("/", chatEvent)), event("/", chatEvent)
 	dst := make([]byte, 0, 1024)
 	for name, tt := range map[string]struct {
 		most float64

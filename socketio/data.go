@@ -2,6 +2,7 @@ package socketio
 
 import (
 	"encoding/json"
+	"slices"
 )
 
 // Key names a value of type T that can be attached to a socket: the typed form of
@@ -80,7 +81,7 @@ func (k Key[T]) Delete(s *Socket) {
 	data := s.look().data
 	for i := range data {
 		if data[i].name == k.name {
-			s.details.data = append(data[:i:i], data[i+1:]...)
+			s.details.data = slices.Concat(data[:i], data[i+1:])
 			return
 		}
 	}

@@ -90,7 +90,7 @@ func BenchmarkRooms(b *testing.B) {
 	srv := NewServer(nil)
 	defer func() { _ = srv.Shutdown(b.Context()) }()
 	s := &newBareConn(srv).first
-	srv.Namespace.adapter.Join((*peer)(s))
+	srv.adapter.Join((*peer)(s))
 	s.Join("lobby")
 	b.Run("join and leave", func(b *testing.B) {
 		b.ReportAllocs()

@@ -62,16 +62,16 @@ func (d *draft) ack(n *Namespace, id uint64, args []any) error {
 // scalarAck makes the draft an acknowledgement with one argument. It reports false
 // if the argument needs a codec.
 func (d *draft) scalarAck(n *Namespace, id uint64, v any) bool {
-	data := append(d.buf[:0], '[')
+	d.buf = append(d.buf[:0], '[')
 	if raw, ok := v.(json.RawMessage); ok {
 		if len(raw) == 0 || !utf8.Valid(raw) || parser.Valid(raw) != nil {
 			return false
 		}
-		data = append(data, raw...)
-	} else if data, ok = scalar.Append(data, v); !ok {
+		d.buf = append(d.buf, raw...)
+	} else if d.buf, ok = scalar.Append(d.buf, v); !ok {
 		return false
 	}
-	d.answer(n, id, append(data, ']'))
+	d.answer(n, id, append(d.buf, ']'))
 	return true
 }
 
@@ -83,8 +83,8 @@ func (d *draft) answer(n *Namespace, id uint64, data []byte) {
 
 // connected makes the draft the packet that tells a client of its socket.
 func (d *draft) connected(s *Socket) {
-	data := append(d.buf[:0], `{"sid":"`...)
-	data = append(data, s.id...)
-	d.buf = append(data, `"}`...)
+	d.buf = append(d.buf[:0], `{"sid":"`...)
+	d.buf = append(d.buf, s.id...)
+	d.buf = append(d.buf, `"}`...)
 	d.packet.Type, d.packet.Namespace, d.packet.Data = adapter.Connect, s.nsp.name, d.buf
 }

@@ -164,8 +164,8 @@ func TestFootprint(t *testing.T) {
 		client, request string
 		most            float64
 	}{
-		{"node", nodeRequest, 5000},
-		{"browser", browserRequest, 5000},
+		{"node", nodeRequest, 1024},
+		{"browser", browserRequest, 1024},
 	} {
 		t.Run(c.client, func(t *testing.T) {
 			got := footprint(t, 2000, c.request)

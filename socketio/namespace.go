@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 
 	"github.com/tandem-go/tandem/adapter"
+	"github.com/tandem-go/tandem/socketio/internal/idtable"
 )
 
 // Namespace is one of the channels that a connection is divided into, with
@@ -21,14 +22,14 @@ type Namespace struct {
 	serverEvents chan struct{} // a place for each event from another node that is being handled
 
 	mu      sync.RWMutex
-	sockets socketTable
+	sockets idtable.Table[*Socket]
 }
 
 func newNamespace(srv *Server, name string) *Namespace {
 	n := &Namespace{
 		name:         name,
 		server:       srv,
-		sockets:      newSocketTable(),
+		sockets:      idtable.New[*Socket](),
 		serverEvents: make(chan struct{}, srv.opts.MaxServerEvents),
 	}
 	n.router.p.Store(&routes{})
@@ -92,7 +93,7 @@ func (n *Namespace) OnAnyOutgoing(fn func(event string, a Args)) {
 func (n *Namespace) Socket(id string) (*Socket, bool) {
 	n.mu.RLock()
 	defer n.mu.RUnlock()
-	s := n.sockets.find(id)
+	s := n.sockets.Find(id)
 	return s, s != nil
 }
 
@@ -101,7 +102,7 @@ func (n *Namespace) Socket(id string) (*Socket, bool) {
 func (n *Namespace) Sockets() iter.Seq[*Socket] {
 	return func(yield func(*Socket) bool) {
 		n.mu.RLock()
-		all := n.sockets.all()
+		all := n.sockets.All()
 		n.mu.RUnlock()
 		for _, s := range all {
 			if !yield(s) {
@@ -115,7 +116,7 @@ func (n *Namespace) Sockets() iter.Seq[*Socket] {
 func (n *Namespace) Len() int {
 	n.mu.RLock()
 	defer n.mu.RUnlock()
-	return n.sockets.count
+	return n.sockets.Len()
 }
 
 // add enters a socket, unless it has been closed meanwhile.
@@ -125,14 +126,14 @@ func (n *Namespace) add(s *Socket) bool {
 	if !s.setConnected() {
 		return false
 	}
-	n.sockets.add(s)
+	n.sockets.Add(s)
 	return true
 }
 
 func (n *Namespace) remove(s *Socket) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.sockets.remove(s)
+	n.sockets.Remove(s)
 }
 
 // broadcast is where the methods below start from.

@@ -125,7 +125,8 @@ func (s *Session) readBody(buf *bytes.Buffer, r *http.Request) error {
 		case int64(buf.Len()) > limit:
 			return errTooLarge
 		case errors.Is(err, io.EOF):
-			return nil
+			// It spares net/http to look for the end itself.
+			return r.Body.Close()
 		case err != nil:
 			return err
 		}

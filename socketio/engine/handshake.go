@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -45,23 +46,51 @@ const (
 
 const keyHeader = "Sec-Websocket-Key"
 
-// newHandshake copies what it needs from the request, so that nothing of it
-// stays alive.
-func newHandshake(r *http.Request, shared *interner) *Handshake {
-	var ownBuf, commonBuf [512]byte
-	var namesBuf [32]string
-	own := binary.BigEndian.AppendUint64(ownBuf[:0], uint64(time.Now().UnixNano()))
+// handshakes makes the handshakes of a server. The zero value is ready, and safe for
+// concurrent use.
+type handshakes struct {
+	shared  interner
+	scratch sync.Pool // of *handshakeScratch
+}
+
+// handshakeScratch is what a handshake is made in. It is not on the stack, which is
+// that of net/http and would have to grow.
+type handshakeScratch struct {
+	own, common []byte
+	names       []string
+}
+
+// maxIdleHandshake is the size up to which a scratch is pooled.
+const maxIdleHandshake = 8 << 10
+
+// make copies what it needs from the request, so that nothing of it stays alive.
+func (hs *handshakes) make(r *http.Request) *Handshake {
+	sc, ok := hs.scratch.Get().(*handshakeScratch)
+	if !ok {
+		sc = new(handshakeScratch)
+	}
+	sc.fill(r)
+	h := &Handshake{common: hs.shared.intern(sc.common), own: string(sc.own)}
+	if clear(sc.names); max(cap(sc.own), cap(sc.common)) <= maxIdleHandshake {
+		hs.scratch.Put(sc)
+	}
+	return h
+}
+
+// fill puts the records of a request into own and common.
+func (sc *handshakeScratch) fill(r *http.Request) {
+	own := binary.BigEndian.AppendUint64(sc.own[:0], uint64(time.Now().UnixNano()))
 	own = appendRecord(own, recordRemote, r.RemoteAddr)
 	if r.TLS != nil {
 		own = append(own, recordSecure)
 	}
-	common := appendRecord(commonBuf[:0], recordHost, r.Host)
+	common := appendRecord(sc.common[:0], recordHost, r.Host)
 	if url := r.URL.RequestURI(); r.URL.RawQuery == usualQuery {
 		common = appendRecord(common, recordURL, url)
 	} else {
 		own = appendRecord(own, recordURL, url)
 	}
-	names := namesBuf[:0]
+	names := sc.names[:0]
 	for name, values := range r.Header {
 		if isCommon(name) {
 			names = append(names, name)
@@ -73,7 +102,7 @@ func newHandshake(r *http.Request, shared *interner) *Handshake {
 	for _, name := range names {
 		common = appendHeader(common, name, r.Header[name])
 	}
-	return &Handshake{common: shared.intern(common), own: string(own)}
+	sc.own, sc.common, sc.names = own, common, names
 }
 
 // usualQuery is what clients send that upgrade nothing and are not configured

@@ -3,6 +3,7 @@ package engine
 import (
 	"crypto/tls"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"reflect"
@@ -11,7 +12,7 @@ import (
 	"unsafe"
 )
 
-// request returns the handshake of a browser, with further headers.
+// handshakeRequest returns the handshake of a browser, with further headers.
 func handshakeRequest(target string, more http.Header) *http.Request {
 	r := httptest.NewRequest(http.MethodGet, target, nil)
 	r.Header = http.Header{
@@ -22,9 +23,7 @@ func handshakeRequest(target string, more http.Header) *http.Request {
 		"Upgrade":           {"websocket"},
 		"Sec-Websocket-Key": {"dGhlIHNhbXBsZSBub25jZQ=="},
 	}
-	for name, values := range more {
-		r.Header[name] = values
-	}
+	maps.Copy(r.Header, more)
 	return r
 }
 
@@ -48,7 +47,7 @@ func TestHandshakeKeepsEverything(t *testing.T) {
 			if len(header) > 0 {
 				r.TLS = new(tls.ConnectionState)
 			}
-			h := newHandshake(r, new(interner))
+			h := new(handshakes).make(r)
 			if got := h.Header(); !reflect.DeepEqual(got, r.Header) {
 				t.Errorf("%s: header %q, want %q", name, got, r.Header)
 			}
@@ -63,10 +62,10 @@ func TestHandshakeKeepsEverything(t *testing.T) {
 func TestHandshakesShare(t *testing.T) {
 	t.Parallel()
 	const target = "http://h.example/socket.io/?EIO=4&transport=websocket"
-	shared := new(interner)
-	first := newHandshake(handshakeRequest(target, nil), shared)
+	shared := new(handshakes)
+	first := shared.make(handshakeRequest(target, nil))
 	for i := range 100 {
-		h := newHandshake(handshakeRequest(target, http.Header{"Cookie": {fmt.Sprint("user=", i)}}), shared)
+		h := shared.make(handshakeRequest(target, http.Header{"Cookie": {fmt.Sprint("user=", i)}}))
 		if h.common != first.common {
 			t.Fatalf("handshake %d has %q of its own", i, *h.common)
 		}
@@ -102,9 +101,9 @@ func BenchmarkNewHandshake(b *testing.B) {
 		"Pragma": {"no-cache"}, "Cache-Control": {"no-cache"}, "Sec-Websocket-Version": {"13"}, "Accept-Encoding": {"gzip, deflate, br, zstd"},
 		"Sec-Websocket-Extensions": {"permessage-deflate; client_max_window_bits"},
 	})
-	shared := new(interner)
+	shared := new(handshakes)
 	b.ReportAllocs()
 	for b.Loop() {
-		newHandshake(r, shared)
+		shared.make(r)
 	}
 }

@@ -32,7 +32,7 @@ type heldPoll struct {
 	noticed bool // there may be input, or the end of it
 }
 
-// heldState is what is going on on the connection of a held poll.
+// heldState is what happens to the connection of a held poll.
 type heldState uint8
 
 const (

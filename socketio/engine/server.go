@@ -10,6 +10,7 @@ import (
 	"sync"
 
 	"github.com/tandem-go/tandem/socketio/internal/flush"
+	"github.com/tandem-go/tandem/socketio/internal/idtable"
 	"github.com/tandem-go/tandem/socketio/internal/packet"
 	"github.com/tandem-go/tandem/socketio/internal/wheel"
 	"github.com/tandem-go/tandem/socketio/internal/wsframe"
@@ -38,10 +39,10 @@ type Server struct {
 	gzips   sync.Pool // of *gzip.Writer
 	zlibs   sync.Pool // of *zlib.Writer
 
-	interner interner // of what handshakes have in common
+	handshakes handshakes
 
 	mu       sync.RWMutex
-	sessions map[string]*Session
+	sessions idtable.Table[*Session]
 	departed map[string]*Session // see unregister
 	draining bool
 
@@ -62,7 +63,7 @@ func NewServer(accept Accept, opts *Options) *Server {
 		accept:   accept,
 		pool:     flush.NewPool[*sink](runtime.GOMAXPROCS(0)),
 		wheel:    wheel.New(),
-		sessions: make(map[string]*Session),
+		sessions: idtable.New[*Session](),
 		departed: make(map[string]*Session),
 		stopped:  make(chan struct{}),
 	}
@@ -108,17 +109,14 @@ func (srv *Server) serves(path string) bool {
 func (srv *Server) Len() int {
 	srv.mu.RLock()
 	defer srv.mu.RUnlock()
-	return len(srv.sessions)
+	return srv.sessions.Len()
 }
 
 // Sessions returns the sessions that are open when the iteration begins.
 func (srv *Server) Sessions() iter.Seq[*Session] {
 	return func(yield func(*Session) bool) {
 		srv.mu.RLock()
-		all := make([]*Session, 0, len(srv.sessions))
-		for _, s := range srv.sessions {
-			all = append(all, s)
-		}
+		all := srv.sessions.All()
 		srv.mu.RUnlock()
 		for _, s := range all {
 			if !yield(s) {
@@ -135,7 +133,7 @@ func (srv *Server) Wheel() *wheel.Wheel { return srv.wheel }
 func (srv *Server) session(id string) *Session {
 	srv.mu.RLock()
 	defer srv.mu.RUnlock()
-	return srv.sessions[id]
+	return srv.sessions.Find(id)
 }
 
 // Errors of register, and thereby of a handshake.
@@ -150,7 +148,7 @@ func (srv *Server) full() error {
 	switch {
 	case srv.draining:
 		return errDraining
-	case srv.opts.MaxSessions > 0 && len(srv.sessions) >= srv.opts.MaxSessions:
+	case srv.opts.MaxSessions > 0 && srv.sessions.Len() >= srv.opts.MaxSessions:
 		return errTooMany
 	}
 	return nil
@@ -163,11 +161,11 @@ func (srv *Server) register(s *Session) error {
 	if err := srv.full(); err != nil {
 		return err
 	}
-	if _, taken := srv.sessions[s.id]; taken {
+	if srv.sessions.Find(s.id) != nil {
 		return errDuplicateID
 	}
 	srv.tasks.Add(1)
-	srv.sessions[s.id] = s
+	srv.sessions.Add(s)
 	srv.pool.Start()
 	return nil
 }
@@ -179,7 +177,7 @@ func (srv *Server) register(s *Session) error {
 func (srv *Server) unregister(s *Session, departs bool) {
 	srv.mu.Lock()
 	defer srv.mu.Unlock()
-	delete(srv.sessions, s.id)
+	srv.sessions.Remove(s)
 	if departs {
 		srv.departed[s.id] = s
 		srv.timers.departed.Arm(&s.heartbeat)

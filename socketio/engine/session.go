@@ -219,5 +219,8 @@ func (k *sink) Append(frames []*packet.Frame, flags uint8) bool {
 	return (*Session)(k).enqueue(frames, flags)
 }
 
+// Write writes a frame at once if nothing is queued.
+func (k *sink) Write(f *packet.Frame) bool { return (*Session)(k).sendAlone(f) }
+
 // Flush writes what is queued.
 func (k *sink) Flush(sc *flush.Scratch) { (*Session)(k).flush(sc) }

@@ -122,7 +122,7 @@ func TestHandshakeIsCompactAndComplete(t *testing.T) {
 	t.Parallel()
 	r := httptest.NewRequest(http.MethodGet, "http://h.example/engine.io/?EIO=4&a=1&a=2&b=%20x", nil)
 	r.Header = http.Header{"Cookie": {"a=b; c=d"}, "X-Many": {"1", "2"}, "X-Colon": {"a: b"}, "X-Empty": {""}}
-	h := newHandshake(r, new(interner))
+	h := new(handshakes).make(r)
 	if got := h.Header(); !reflect.DeepEqual(got, r.Header) {
 		t.Errorf("header = %v, want %v", got, r.Header)
 	}

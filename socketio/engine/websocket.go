@@ -4,45 +4,40 @@ import (
 	"bytes"
 	"crypto/sha1" //nolint:gosec // The protocol of WebSocket prescribes it.
 	"encoding/base64"
-	"encoding/json"
 	"io"
 	"net"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/gobwas/ws"
 
 	"github.com/tandem-go/tandem/socketio/internal/packet"
+	"github.com/tandem-go/tandem/socketio/internal/scalar"
 )
 
-// openData is what the client is told when a session opens:
-// https://socket.io/docs/v4/engine-io-protocol/#handshake
-type openData struct {
-	SID          string   `json:"sid"`
-	Upgrades     []string `json:"upgrades"`
-	PingInterval int64    `json:"pingInterval"`
-	PingTimeout  int64    `json:"pingTimeout"`
-	MaxPayload   int64    `json:"maxPayload"`
-}
-
-// openFrame returns the first packet of a session.
+// openFrame returns the first packet of a session, which tells the client what it
+// needs to know: https://socket.io/docs/v4/engine-io-protocol/#handshake
 func (srv *Server) openFrame(s *Session, upgrades ...string) *packet.Frame {
-	if upgrades == nil {
-		upgrades = []string{}
+	var buf [192]byte
+	b := append(buf[:0], `{"sid":`...)
+	b = scalar.AppendString(b, s.id)
+	b = append(b, `,"upgrades":[`...)
+	for i, u := range upgrades {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = scalar.AppendString(b, u)
 	}
-	data, err := json.Marshal(openData{
-		SID:          s.id,
-		Upgrades:     upgrades,
-		PingInterval: srv.opts.PingInterval.Milliseconds(),
-		PingTimeout:  srv.opts.PingTimeout.Milliseconds(),
-		MaxPayload:   srv.opts.MaxPayload,
-	})
-	if err != nil {
-		// A struct of strings and numbers can always be encoded.
-		srv.opts.Logger.Error("engine: encoding the handshake", "error", err)
-	}
-	return packet.Text(packet.Open, string(data))
+	b = append(b, `],"pingInterval":`...)
+	b = strconv.AppendInt(b, srv.opts.PingInterval.Milliseconds(), 10)
+	b = append(b, `,"pingTimeout":`...)
+	b = strconv.AppendInt(b, srv.opts.PingTimeout.Milliseconds(), 10)
+	b = append(b, `,"maxPayload":`...)
+	b = strconv.AppendInt(b, srv.opts.MaxPayload, 10)
+	b = append(b, '}')
+	return packet.Text(packet.Open, string(b))
 }
 
 // serveWebSocket serves a request to change to WebSocket: a handshake, or the

@@ -1,12 +1,17 @@
 // The reference server that examples/bench is compared with: the same three
 // events on socket.io. It listens on 127.0.0.1:$PORT and, with REDIS_URL set,
-// joins a cluster through the classic Redis adapter.
+// joins a cluster through the classic Redis adapter. PING_INTERVAL sets the
+// interval of heartbeats in milliseconds.
 import { createServer } from "node:http";
 import { createAdapter } from "@socket.io/redis-adapter";
 import { createClient } from "redis";
 import { Server } from "socket.io";
 
 const options = { serveClient: false };
+
+if (process.env.PING_INTERVAL) {
+  options.pingInterval = Number(process.env.PING_INTERVAL);
+}
 
 if (process.env.REDIS_URL) {
   const publisher = createClient({ url: process.env.REDIS_URL });

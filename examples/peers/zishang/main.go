@@ -3,8 +3,9 @@
 // measuring contract on github.com/zishang520/socket.io/v2, pinned at v2.5.0.
 //
 // It is a module of its own, so that the peer's dependencies never meet the
-// library's. It listens on 127.0.0.1:$PORT and serves /socket.io/. It has no
-// Redis adapter: with REDIS_URL set it refuses to start.
+// library's. It listens on 127.0.0.1:$PORT and serves /socket.io/. PING_INTERVAL
+// sets the interval of heartbeats in milliseconds. It has no Redis adapter: with
+// REDIS_URL set it refuses to start.
 package main
 
 import (
@@ -16,7 +17,9 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"strconv"
 	"syscall"
+	"time"
 
 	"github.com/zishang520/socket.io/v2/socket"
 )
@@ -45,7 +48,11 @@ func run(ctx context.Context) error {
 		return fmt.Errorf("listening: %w", err)
 	}
 
-	io := socket.NewServer(nil, nil)
+	opts, err := options()
+	if err != nil {
+		return err
+	}
+	io := socket.NewServer(nil, opts)
 	mux := http.NewServeMux()
 	mux.Handle("/socket.io/", io.ServeHandler(nil))
 	if err := io.On("connection", func(args ...any) {
@@ -66,6 +73,19 @@ func run(ctx context.Context) error {
 		return fmt.Errorf("serving: %w", err)
 	}
 	return nil
+}
+
+// options returns what the environment says about the server.
+func options() (*socket.ServerOptions, error) {
+	opts := socket.DefaultServerOptions()
+	if interval := os.Getenv("PING_INTERVAL"); interval != "" {
+		ms, err := strconv.Atoi(interval)
+		if err != nil {
+			return nil, fmt.Errorf("parsing PING_INTERVAL: %w", err)
+		}
+		opts.SetPingInterval(time.Duration(ms) * time.Millisecond)
+	}
+	return opts, nil
 }
 
 // register adds the events of the measuring contract to one socket. Malformed

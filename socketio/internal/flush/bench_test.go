@@ -21,6 +21,8 @@ func (s *tally) Append(frames []*packet.Frame, _ uint8) bool {
 	return s.queued.Add(int64(len(frames))) == int64(len(frames))
 }
 
+func (s *tally) Write(*packet.Frame) bool { return false }
+
 func (s *tally) Flush(*flush.Scratch) {
 	if s.pending.Add(-s.queued.Swap(0)) == 0 {
 		s.done <- struct{}{}

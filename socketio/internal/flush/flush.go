@@ -36,6 +36,9 @@ type Session interface {
 	// Append queues the frames without writing them. It reports whether the
 	// session has to be flushed and is not already going to be.
 	Append(frames []*packet.Frame, flags uint8) bool
+	// Write writes a frame at once, as Append and Flush would, if nothing else is
+	// queued. It reports false, and does nothing, if it cannot.
+	Write(frame *packet.Frame) bool
 	// Flush writes what is queued and never blocks.
 	Flush(sc *Scratch)
 }
@@ -267,6 +270,9 @@ func (p *Pool[S]) run(sh *shard[S]) {
 
 // round appends the frames of all jobs and flushes each session once.
 func (p *Pool[S]) round(jobs []job[S], touched []S, sc *Scratch) []S {
+	if len(jobs) == 1 {
+		jobs[0].writeAtOnce()
+	}
 	for i := range jobs {
 		j := &jobs[i]
 		frames := j.frames()
@@ -287,6 +293,23 @@ func (p *Pool[S]) round(jobs []job[S], touched []S, sc *Scratch) []S {
 		s.Flush(sc)
 	}
 	return touched
+}
+
+// writeAtOnce writes the frame of a job that is alone in its round: there is nothing
+// for it to be written together with. Only those recipients are left in the list
+// that have something queued already.
+func (j *job[S]) writeAtOnce() {
+	if j.list == nil || len(j.frames()) != 1 {
+		return
+	}
+	rest := j.list.sessions[:0]
+	for _, s := range j.list.sessions {
+		if !s.Write(j.one[0]) {
+			rest = append(rest, s)
+		}
+	}
+	clear(j.list.sessions[len(rest):])
+	j.list.sessions = rest
 }
 
 // release returns a list of recipients to the pool.

@@ -23,6 +23,8 @@ type session struct {
 	touched bool
 	got     []string
 	flushes int
+	alone   bool          // it takes frames without a queue
+	writes  int           // of such frames
 	hold    chan struct{} // if not nil, Flush waits for it
 	held    chan struct{} // closed when Flush waits
 }
@@ -34,6 +36,17 @@ func (s *session) Append(frames []*packet.Frame, _ uint8) bool {
 	due := !s.touched
 	s.touched = true
 	return due
+}
+
+func (s *session) Write(f *packet.Frame) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.alone || s.touched {
+		return false
+	}
+	s.got = append(s.got, string(f.Payload()))
+	s.writes++
+	return true
 }
 
 func (s *session) Flush(*flush.Scratch) {
@@ -116,11 +129,31 @@ func TestRoundsCoalesce(t *testing.T) {
 	}
 }
 
+func TestLoneBroadcastIsWrittenAtOnce(t *testing.T) {
+	t.Parallel()
+	p := newPool(t, 1)
+	quick, queued := &session{alone: true}, &session{}
+	b := p.NewBatch()
+	b.Add(0, quick)
+	b.Add(0, queued)
+	b.Send([]*packet.Frame{text("x")}, 0)
+	eventually(t, "both have got it", func() bool { return len(quick.received()) == 1 && len(queued.received()) == 1 })
+	b.Add(0, quick)
+	b.Add(0, queued)
+	b.Send([]*packet.Frame{text("y"), text("z")}, 0) // not a single frame
+	eventually(t, "both have got all", func() bool { return len(quick.received()) == 3 && len(queued.received()) == 3 })
+	quick.mu.Lock()
+	defer quick.mu.Unlock()
+	if quick.writes != 1 || quick.flushes != 1 {
+		t.Errorf("%d frames were written at once and there were %d flushes, want one of each", quick.writes, quick.flushes)
+	}
+}
+
 func TestOrderOfEachSenderIsKept(t *testing.T) {
 	t.Parallel()
 	p := newPool(t, 2)
 	const senders, n = 4, 500
-	s := &session{}
+	s := &session{alone: true}
 	shard := p.Assign()
 	var wg sync.WaitGroup
 	for sender := range senders {
@@ -302,6 +335,8 @@ func (s *sink) Append(frames []*packet.Frame, _ uint8) bool {
 	s.queue = append(s.queue, frames...)
 	return true
 }
+
+func (s *sink) Write(*packet.Frame) bool { return false }
 
 func (s *sink) Flush(sc *flush.Scratch) {
 	for frames := s.queue; len(frames) > 0; {

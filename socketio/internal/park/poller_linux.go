@@ -143,7 +143,7 @@ func (p *Poller) next(w *Worker) (n notice, ok bool) {
 			p.crew.onTake()
 			return n, true
 		}
-		p.ready, p.taken = p.ready[:0], 0
+		p.recycle()
 		if p.polling || p.closed {
 			p.crew.hired--
 			return n, false
@@ -157,6 +157,18 @@ func (p *Poller) next(w *Worker) (n notice, ok bool) {
 		p.crew.onPoll(len(p.ready))
 	}
 }
+
+// recycle empties the queue, which keeps its memory unless it has become large. p.mu is
+// held.
+func (p *Poller) recycle() {
+	p.ready, p.taken = p.ready[:0], 0
+	if cap(p.ready) > maxIdle {
+		p.ready = nil
+	}
+}
+
+// maxIdle is the number of notices that the queue keeps room for.
+const maxIdle = 16 * batch
 
 // wait waits for input. While there is much to do there is some already, which a call
 // that does not wait finds out cheaply.

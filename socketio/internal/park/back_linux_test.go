@@ -1,0 +1,109 @@
+package park
+
+import (
+	"errors"
+	"io"
+	"net"
+	"syscall"
+	"testing"
+)
+
+// deaf is a waiter that is not interested.
+type deaf struct{}
+
+func (deaf) Readable(*Worker, bool) {}
+
+// pairOf returns an adopted connection and its other end.
+func pairOf(t *testing.T) (*Conn, net.Conn) {
+	t.Helper()
+	p, err := New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(p.Close)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	other, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { other.Close() })
+	accepted, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := new(Conn)
+	if err := p.Adopt(c, accepted, deaf{}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	if err := c.Watch(); err != nil {
+		t.Fatal(err)
+	}
+	return c, other
+}
+
+func TestPeek(t *testing.T) {
+	c, other := pairOf(t)
+	if err := c.Peek(); !errors.Is(err, syscall.EAGAIN) {
+		t.Errorf("nothing to read: %v", err)
+	}
+	if _, err := other.Write([]byte("x")); err != nil {
+		t.Fatal(err)
+	}
+	var err error
+	for err = c.Peek(); errors.Is(err, syscall.EAGAIN); err = c.Peek() {
+	}
+	if err != nil {
+		t.Errorf("something to read: %v", err)
+	}
+	var b [2]byte
+	if n, err := c.TryRead(b[:]); n != 1 || err != nil {
+		t.Errorf("read %d, %v", n, err)
+	}
+	other.Close()
+	for err = c.Peek(); errors.Is(err, syscall.EAGAIN); err = c.Peek() {
+	}
+	if !errors.Is(err, io.EOF) {
+		t.Errorf("the end: %v", err)
+	}
+	c.Close()
+	if err := c.Peek(); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("closed: %v", err)
+	}
+}
+
+func TestRelease(t *testing.T) {
+	c, other := pairOf(t)
+	p := c.poller
+	if _, err := other.Write([]byte("hello")); err != nil {
+		t.Fatal(err)
+	}
+	back, err := c.Release()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer back.Close()
+	if _, ok := back.(*net.TCPConn); !ok {
+		t.Errorf("got a %T", back)
+	}
+	if got, want := back.RemoteAddr().String(), other.LocalAddr().String(); got != want {
+		t.Errorf("the address is %s, want %s", got, want)
+	}
+	var b [5]byte
+	if _, err := io.ReadFull(back, b[:]); err != nil || string(b[:]) != "hello" {
+		t.Errorf("read %q, %v", b, err)
+	}
+	if n := p.Len(); n != 0 {
+		t.Errorf("%d connections are watched", n)
+	}
+	if _, err := c.TryWrite(b[:]); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("writing to what is released: %v", err)
+	}
+	if _, err := c.Release(); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("releasing twice: %v", err)
+	}
+}
