@@ -84,9 +84,11 @@ func (srv *Server) writeFrames(w io.Writer, frames []*packet.Frame) error {
 		return err
 	}
 	buf := srv.newBody()
-	defer srv.freeBody(buf)
 	buf.Grow(packet.PayloadLen(frames))
 	_, err := w.Write(packet.AppendPayload(buf.AvailableBuffer(), frames))
+	if err == nil { // or somebody may still be writing it, see writeAnswer
+		srv.freeBody(buf)
+	}
 	return err
 }
 

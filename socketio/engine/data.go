@@ -24,15 +24,26 @@ var errTooLarge = errors.New("the request body is too large")
 
 // serveData delivers the packets of a data request.
 func (s *Session) serveData(w http.ResponseWriter, r *http.Request) {
+	if !s.receiveData(w, r) || s.answerHeld(w, r) {
+		return
+	}
+	h := w.Header()
+	s.srv.setHeaders(h, r, htmlText, false)
+	h["Content-Length"] = twoBytes
+	_, _ = io.WriteString(w, dataAnswer)
+}
+
+// receiveData delivers the packets of a data request, or answers it and reports false.
+func (s *Session) receiveData(w http.ResponseWriter, r *http.Request) bool {
 	poll := s.beginData(w, r)
 	if poll == nil {
-		return
+		return false
 	}
 	defer s.endData(poll)
 	if isBinary(r.Header.Get("Content-Type")) {
 		s.end(ending{reason: TransportError, err: ErrInvalidContent})
 		w.WriteHeader(http.StatusBadRequest)
-		return
+		return false
 	}
 	buf := s.srv.newBody()
 	defer s.srv.freeBody(buf)
@@ -44,22 +55,22 @@ func (s *Session) serveData(w http.ResponseWriter, r *http.Request) {
 	case errors.Is(err, errTooLarge):
 		// The session lives on, as with the reference server.
 		w.WriteHeader(http.StatusRequestEntityTooLarge)
-		return
+		return false
 	case err != nil:
 		s.end(ending{reason: TransportError, err: ErrDataAborted})
 		w.Header().Set("Connection", "close")
 		w.WriteHeader(http.StatusBadRequest)
-		return
+		return false
 	}
 	if !s.deliverPayload(buf.Bytes()) {
 		w.WriteHeader(http.StatusBadRequest)
-		return
+		return false
 	}
-	h := w.Header()
-	s.srv.setHeaders(h, r, htmlText, false)
-	h["Content-Length"] = twoBytes
-	_, _ = io.WriteString(w, "ok")
+	return true
 }
+
+// dataAnswer is the answer to a data request.
+const dataAnswer = "ok"
 
 // twoBytes is the length of the answer to a data request.
 var twoBytes = []string{"2"}
@@ -177,4 +188,49 @@ func (srv *Server) freeBody(b *bytes.Buffer) {
 	}
 	b.Reset()
 	srv.bodies.Put(b)
+}
+
+// answerHeld answers a data request on a connection that is taken over, because it
+// will be idle for a while. It reports false, and does nothing, if the answer is left
+// to net/http.
+func (s *Session) answerHeld(w http.ResponseWriter, r *http.Request) bool {
+	if !s.beginAnswer() {
+		return false
+	}
+	defer s.srv.tasks.Done()
+	h, unfit := s.takeOver(w, r, htmlText)
+	if h == nil {
+		return false
+	}
+	buf := s.srv.newBody()
+	b := h.appendLength(append(buf.AvailableBuffer(), h.head...), len(dataAnswer))
+	buf.Write(append(b, dataAnswer...))
+	if unfit != nil {
+		_ = h.writeUnfit(unfit, buf) // The client has to notice by itself.
+		return true
+	}
+	h.data = true
+	h.claim()
+	h.write(buf)
+	return true
+}
+
+// beginAnswer reports whether there were so few data requests that the connection of
+// this one is worth being taken over, and then counts a task.
+func (s *Session) beginAnswer() bool {
+	now := time.Now().UnixNano()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p := s.poll
+	if p == nil || s.upgrade != nil || s.State() == StateClosed {
+		return false
+	}
+	if now-p.second > int64(time.Second) {
+		p.second, p.posts = now, 0
+	}
+	if p.posts++; p.posts > fewPosts {
+		return false
+	}
+	s.srv.tasks.Add(1)
+	return true
 }

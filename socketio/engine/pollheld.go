@@ -3,6 +3,7 @@ package engine
 import (
 	"bytes"
 	"errors"
+	"net"
 	"net/http"
 	"strconv"
 	"sync"
@@ -30,6 +31,7 @@ type heldPoll struct {
 	session *Session // nil when the poll has been answered
 	state   heldState
 	noticed bool // there may be input, or the end of it
+	data    bool // the request was one for data
 }
 
 // heldState is what happens to the connection of a held poll.
@@ -133,6 +135,17 @@ func (h *heldPoll) appendAnswer(buf *bytes.Buffer, q *queue, final *packet.Frame
 			size = body.Len()
 		}
 	}
+	b = h.appendLength(b, size)
+	if body != nil {
+		b = append(b, body.Bytes()...)
+	} else {
+		b = packet.AppendPayload(b, frames)
+	}
+	buf.Write(b)
+}
+
+// appendLength appends the end of the head.
+func (h *heldPoll) appendLength(b []byte, size int) []byte {
 	if h.back.isClosed() {
 		b = append(b, "Connection: close\r\n"...)
 	}
@@ -140,13 +153,21 @@ func (h *heldPoll) appendAnswer(buf *bytes.Buffer, q *queue, final *packet.Frame
 	b = strconv.AppendInt(b, int64(size), 10)
 	b = append(b, "\r\nDate: "...)
 	b = time.Now().UTC().AppendFormat(b, http.TimeFormat)
-	b = append(b, "\r\n\r\n"...)
-	if body != nil {
-		b = append(b, body.Bytes()...)
-	} else {
-		b = packet.AppendPayload(b, frames)
+	return append(b, "\r\n\r\n"...)
+}
+
+// writeUnfit writes an answer to a connection that cannot be held, and gives that
+// back.
+func (h *heldPoll) writeUnfit(conn net.Conn, answer *bytes.Buffer) error {
+	srv := h.session.srv
+	err := newNetLink(conn).write(answer.Bytes(), srv.opts.WriteTimeout)
+	srv.freeBody(answer)
+	if err != nil {
+		_ = conn.Close()
+		return err
 	}
-	buf.Write(b)
+	h.back.give(conn, h.early)
+	return nil
 }
 
 // write writes the answer, and goes on elsewhere if the socket is full.
@@ -168,7 +189,9 @@ func (h *heldPoll) finish(buf *bytes.Buffer, err error) {
 	s.srv.freeBody(buf)
 	if err != nil {
 		h.close()
-		s.failAnswer(err)
+		if !h.data {
+			s.failAnswer(err)
+		}
 		return
 	}
 	h.mu.Lock()

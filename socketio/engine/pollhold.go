@@ -25,6 +25,10 @@ import (
 //     and connections apart;
 //   - the connection is not a plain one, because the listener is not;
 //   - the client is about to change to WebSocket.
+//
+// The connection of a data request is taken over too, when it is answered, unless
+// there are many of them: clients that poll have a connection for them, which is idle
+// for most of the time, and net/http keeps as much for that.
 
 // How long a poll is pending before its connection is taken over. That costs half as
 // much again as an answer by the handler, so clients to which much is sent should be
@@ -35,6 +39,9 @@ const (
 	// busyPatience is for sessions whose last held poll was answered before this time
 	// had passed.
 	busyPatience = time.Second
+	// fewPosts is the number of data requests in a second up to which their
+	// connections are taken over: they are idle for most of the time.
+	fewPosts = 4
 )
 
 // holding is what a server needs in order to hold polls.
@@ -66,22 +73,41 @@ func (hold *holding) wait(p *pollState) {
 // hold takes the connection of a pending poll over. It reports false if the handler
 // has to go on waiting; otherwise g has been freed and the handler returns.
 func (s *Session) hold(w http.ResponseWriter, r *http.Request, g *pendingPoll) bool {
-	server := holdable(w, r)
-	p := s.srv.park()
-	if server == nil || p == nil || g.late || !s.beginHold(g) {
+	if r.ContentLength != 0 || g.late || !s.beginHold(g) {
 		return false
 	}
 	defer s.srv.tasks.Done()
-	head := s.srv.pollHead(w, r)
+	h, unfit := s.takeOver(w, r, plainText)
+	switch {
+	case h == nil:
+		return false
+	case unfit != nil:
+		s.giveUpHold(h, unfit, g)
+	default:
+		s.publish(h, g)
+	}
+	return true
+}
+
+// takeOver takes the connection of a request over, whose answer will have the given
+// type. h is nil if that is not possible. If unfit is not nil, it is the connection,
+// which has turned out to be one that cannot be held. The caller has counted a task.
+func (s *Session) takeOver(w http.ResponseWriter, r *http.Request, contentType []string) (h *heldPoll, unfit net.Conn) {
+	server := holdable(w, r)
+	p := s.srv.park()
+	if server == nil || p == nil {
+		return nil, nil
+	}
+	head := s.srv.pollHead(w, r, contentType)
 	back := s.srv.handback(server)
 	if head == "" || back == nil {
-		return false
+		return nil, nil
 	}
-	h := newHeldPoll(s, back, head, acceptedEncoding(r.Header["Accept-Encoding"]))
 	conn, rw, err := http.NewResponseController(w).Hijack()
 	if err != nil {
-		return false
+		return nil, nil
 	}
+	h = newHeldPoll(s, back, head, acceptedEncoding(r.Header["Accept-Encoding"]))
 	if n := rw.Reader.Buffered(); n > 0 {
 		h.early = make([]byte, n)
 		_, _ = io.ReadFull(rw.Reader, h.early)
@@ -90,18 +116,15 @@ func (s *Session) hold(w http.ResponseWriter, r *http.Request, g *pendingPoll) b
 	if rawConn(conn) == nil {
 		_, ours := conn.(*earlyConn)
 		back.unfit.Store(!ours)
-		s.giveUpHold(h, conn, g)
-		return true
+		return h, conn
 	}
 	if p.poller.Adopt(&h.conn, conn, h) != nil {
-		s.giveUpHold(h, conn, g)
-		return true
+		return h, conn
 	}
 	if err := h.conn.Watch(); err != nil {
 		h.noticed = true // It will turn out to be unusable.
 	}
-	s.publish(h, g)
-	return true
+	return h, nil
 }
 
 // beginHold reports whether a poll is still pending, and then counts a task, so that
@@ -159,20 +182,15 @@ func (s *Session) giveUpHold(h *heldPoll, conn net.Conn, g *pendingPoll) {
 	h.appendAnswer(buf, q, final)
 	s.srv.freeQueue(q)
 	s.srv.freePendingPoll(g)
-	err := newNetLink(conn).write(buf.Bytes(), s.srv.opts.WriteTimeout)
-	s.srv.freeBody(buf)
-	if err != nil {
-		_ = conn.Close()
+	if err := h.writeUnfit(conn, buf); err != nil {
 		s.failAnswer(err)
-		return
 	}
-	h.back.give(conn, h.early)
 }
 
 // holdable returns the server that a connection can be given back to when the poll on
 // it has been answered; nil if it has to stay where it is.
 func holdable(w http.ResponseWriter, r *http.Request) *http.Server {
-	if r.ProtoMajor != 1 || r.ProtoMinor != 1 || r.Close || r.TLS != nil || r.ContentLength != 0 {
+	if r.ProtoMajor != 1 || r.ProtoMinor != 1 || r.Close || r.TLS != nil {
 		return nil
 	}
 	// Of all writers that is net/http's own.
@@ -194,9 +212,9 @@ var headersOfHandlers = [...]string{"Connection", "Content-Encoding", "Content-L
 
 // pollHead returns the head of the answer, but for what depends on its time and its
 // body; "" if the answer has to be left to net/http.
-func (srv *Server) pollHead(w http.ResponseWriter, r *http.Request) string {
+func (srv *Server) pollHead(w http.ResponseWriter, r *http.Request, contentType []string) string {
 	h := w.Header().Clone()
-	srv.setHeaders(h, r, plainText, false)
+	srv.setHeaders(h, r, contentType, false)
 	for _, name := range headersOfHandlers {
 		if _, ok := h[name]; ok {
 			return ""

@@ -432,3 +432,50 @@ func TestHeldPollsHaveNoGoroutine(t *testing.T) {
 		res.Body.Close()
 	}
 }
+
+// Nor do the connections on which such clients have sent something.
+func TestConnectionsOfDataRequestsHaveNoGoroutine(t *testing.T) {
+	const n = 100
+	s, _, _ := serveHeld(t, nil, nil)
+	before := runtime.NumGoroutine()
+	clients, conns := make([]*pollingClient, n), make([]*rawConn, n)
+	post := func(i int, payload string) {
+		t.Helper()
+		if res, err := conns[i].do(http.MethodPost, clients[i].query(), payload); err != nil || res.body != "ok" || res.closing {
+			t.Fatalf("got %+v, %v", res, err)
+		}
+		clients[i].peer.expectNow(t, text(payload[1:]))
+	}
+	for i := range n {
+		clients[i], conns[i] = s.openPolling(t), s.open(t)
+		post(i, "4first")
+	}
+	eventually(t, "there are few goroutines", func() bool { return runtime.NumGoroutine() < before+n/4 })
+	for i := range n {
+		post(i, "4second")
+	}
+}
+
+// A client that sends much is left to net/http.
+func TestConnectionsOfManyDataRequests(t *testing.T) {
+	var hijacked atomic.Int64
+	s, _, _ := serveHeld(t, nil, func(s *httptest.Server) {
+		s.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+			if state == http.StateHijacked {
+				hijacked.Add(1)
+			}
+		}
+	})
+	c := s.openPolling(t)
+	conn := s.open(t)
+	start := time.Now()
+	for range 50 {
+		if res, err := conn.do(http.MethodPost, c.query(), "4x"); err != nil || res.body != "ok" {
+			t.Fatalf("got %+v, %v", res, err)
+		}
+	}
+	few := int64(4 * (1 + time.Since(start)/time.Second))
+	if n := hijacked.Load(); n == 0 || n > few {
+		t.Errorf("the connection was taken over %d times, want 1 to %d", n, few)
+	}
+}

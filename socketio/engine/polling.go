@@ -17,6 +17,8 @@ type pollState struct {
 	reading bool                // its body has not arrived completely
 	patient wheel.Entry         // see Expire
 	busy    bool                // there was an answer soon after a poll had been held
+	second  int64               // when the first of the latest posts came, in nanoseconds
+	posts   int                 // data requests in the second since
 }
 
 // newPollState makes polling the transport of a new session.
@@ -234,11 +236,13 @@ func (s *Session) awaitAnswer(w http.ResponseWriter, r *http.Request, g *pending
 
 // writeAnswer writes the answer of a poll.
 func (s *Session) writeAnswer(w http.ResponseWriter, r *http.Request, q *queue, final *packet.Frame) {
-	err := s.srv.writePoll(w, r, q, final, false)
-	s.srv.freeQueue(q)
-	if err != nil {
+	if err := s.srv.writePoll(w, r, q, final, false); err != nil {
+		// The frames are not used again: with HTTP/2 they may still be being written
+		// to a stream that the client has cancelled.
 		s.failAnswer(err)
+		return
 	}
+	s.srv.freeQueue(q)
 }
 
 // failAnswer ends the session because the answer of a poll could not be written.
