@@ -1,6 +1,7 @@
 # make run     the chat example, on http://127.0.0.1:3000 unless PORT says otherwise
-# make test    everything that must pass: vet, builds, fuzz targets (briefly), all tests with the race detector, those of the
-#              server also with a goroutine for each connection
+# make test    everything that must pass: vet, builds, fuzz targets (briefly), the guard, all tests with the race detector,
+#              those of the server also with a goroutine for each connection, and with polls that are held at once
+# make guard   compares allocations and system calls with what is recorded; UPDATE=-update records them
 # make lint    golangci-lint with .golangci.yml
 # make fuzz    every fuzz target for FUZZTIME (60s)
 # make bench   the micro-benchmarks, then the comparison with the Node.js server
@@ -11,7 +12,7 @@ PEERS    := examples/peers/node
 TESTFLAGS ?= -race -shuffle=on -timeout 20m
 
 .DEFAULT_GOAL := test
-.PHONY: run test deps check lint fuzz bench
+.PHONY: run test deps check guard lint fuzz bench
 
 # The chat needs Go only: without npm, or without a network, its page takes the client from the official CDN.
 run:
@@ -31,9 +32,14 @@ check: deps
 
 test: check
 	.ci/fuzz 5s
-	$(GO) test -run Alloc ./... # the race detector allocates, so these run without it
-	TANDEM_PARKING=off $(GO) test $(TESTFLAGS) ./socketio/engine ./socketio
+	$(GO) test -run 'Alloc|Size|Footprint' ./... # the race detector allocates, so these run without it
+	$(GO) run ./examples/bench/guard
+	TANDEM_PARKING=off $(GO) test $(TESTFLAGS) ./socketio/engine ./socketio ./examples/peers
+	TANDEM_POLLS=held $(GO) test $(TESTFLAGS) ./socketio/engine
 	$(GO) test $(TESTFLAGS) ./...
+
+guard: deps
+	$(GO) run ./examples/bench/guard $(UPDATE)
 
 # The linter that is installed, or else the version the configuration was written for.
 lint:

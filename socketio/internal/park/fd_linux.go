@@ -18,7 +18,7 @@ func writeFD(fd int, b []byte) (int, error) { return transfer(syscall.SYS_WRITE,
 
 func transfer(call uintptr, fd int, b []byte) (int, error) {
 	for {
-		n, _, errno := syscall.RawSyscall(call, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)))
+		n, _, errno := syscall.RawSyscall(call, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b))) //nolint:gosec // It is how a system call is given a buffer.
 		switch errno {
 		case 0:
 			return int(n), nil
