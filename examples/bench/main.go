@@ -8,8 +8,9 @@
 //
 // It listens on 127.0.0.1:$PORT (3000 by default) and serves /socket.io/. With
 // REDIS_URL set it shares its rooms with other instances through the classic
-// Redis adapter. With BENCH_PPROF set to an address, it serves the profiles of
-// net/http/pprof there.
+// Redis adapter. PING_INTERVAL sets the interval of heartbeats in milliseconds;
+// TANDEM_PARKING=off gives each connection a goroutine. With BENCH_PPROF set to an
+// address, the profiles of the process are served there.
 package main
 
 import (
@@ -21,9 +22,9 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"net/http/pprof"
 	"os"
 	"os/signal"
+	"strconv"
 	"sync"
 	"syscall"
 	"time"
@@ -32,6 +33,7 @@ import (
 
 	"github.com/tandem-go/tandem/redisadapter"
 	"github.com/tandem-go/tandem/socketio"
+	"github.com/tandem-go/tandem/socketio/parser"
 )
 
 func main() {
@@ -46,7 +48,10 @@ func main() {
 
 // run serves until ctx ends, then closes what is open.
 func run(ctx context.Context) error {
-	opts := &socketio.Options{}
+	opts, err := options()
+	if err != nil {
+		return err
+	}
 	if url := os.Getenv("REDIS_URL"); url != "" {
 		parsed, err := redis.ParseURL(url)
 		if err != nil {
@@ -57,11 +62,15 @@ func run(ctx context.Context) error {
 		opts.Adapter = redisadapter.New(rdb, nil)
 	}
 	if address := os.Getenv("BENCH_PPROF"); address != "" {
+		listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
+		if err != nil {
+			return fmt.Errorf("listening for profiles: %w", err)
+		}
 		var profiles sync.WaitGroup
 		defer profiles.Wait()
 		ctx, cancel := context.WithCancel(ctx)
 		defer cancel()
-		profiles.Go(func() { serveProfiles(ctx, address) })
+		profiles.Go(func() { serveProfiles(ctx, listener) })
 	}
 
 	io := socketio.NewServer(opts)
@@ -69,6 +78,20 @@ func run(ctx context.Context) error {
 	mux := http.NewServeMux()
 	mux.Handle("/socket.io/", io)
 	return serve(ctx, io, mux)
+}
+
+// options returns what the environment says about the engine.
+func options() (*socketio.Options, error) {
+	opts := &socketio.Options{}
+	opts.Engine.DisableParking = os.Getenv("TANDEM_PARKING") == "off"
+	if interval := os.Getenv("PING_INTERVAL"); interval != "" {
+		ms, err := strconv.Atoi(interval)
+		if err != nil {
+			return nil, fmt.Errorf("parsing PING_INTERVAL: %w", err)
+		}
+		opts.Engine.PingInterval = time.Duration(ms) * time.Millisecond
+	}
+	return opts, nil
 }
 
 // register adds the events of the contract.
@@ -80,7 +103,7 @@ func register(io *socketio.Server) {
 		s.Join(room)
 		return nil
 	})
-	socketio.On(io, "pub", func(_ context.Context, _ *socketio.Socket, p socketio.Args2[string, json.RawMessage]) error {
+	socketio.On(io, "pub", func(_ context.Context, _ *socketio.Socket, p socketio.Args2[string, parser.Raw]) error {
 		return io.To(p.A).Emit("msg", p.B)
 	})
 }
@@ -104,17 +127,4 @@ func serve(ctx context.Context, io *socketio.Server, handler http.Handler) error
 	deadline, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
 	return errors.Join(failure, io.Shutdown(deadline), srv.Shutdown(deadline))
-}
-
-// serveProfiles serves the profiles of the process until ctx ends.
-func serveProfiles(ctx context.Context, address string) {
-	mux := http.NewServeMux()
-	mux.HandleFunc("/debug/pprof/", pprof.Index)
-	mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
-	mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
-	srv := &http.Server{Addr: address, Handler: mux, ReadHeaderTimeout: 10 * time.Second}
-	context.AfterFunc(ctx, func() { _ = srv.Close() })
-	if err := srv.ListenAndServe(); !errors.Is(err, http.ErrServerClosed) {
-		slog.Warn("bench: no profiles", "error", err)
-	}
 }

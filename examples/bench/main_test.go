@@ -1,7 +1,11 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"io"
+	"net"
+	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
@@ -58,14 +62,14 @@ func exchange(t *testing.T, ws *websocket.Conn, msg, answer string) {
 }
 
 func TestContract(t *testing.T) {
-	io := socketio.NewServer(nil)
-	register(io)
-	srv := httptest.NewServer(io)
+	server := socketio.NewServer(nil)
+	register(server)
+	srv := httptest.NewServer(server)
 	defer srv.Close()
 	defer func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 		defer cancel()
-		if err := io.Shutdown(ctx); err != nil {
+		if err := server.Shutdown(ctx); err != nil {
 			t.Errorf("Shutdown: %v", err)
 		}
 	}()
@@ -76,7 +80,62 @@ func TestContract(t *testing.T) {
 	exchange(t, member, `423["join","r"]`, `433[]`)
 	send(t, publisher, `42["pub","r",{"b":"é"}]`)
 	expect(t, member, `42["msg",{"b":"é"}]`)
+	send(t, publisher, `451-["pub","r",{"_placeholder":true,"num":0}]`)
+	if err := publisher.WriteMessage(websocket.BinaryMessage, []byte{1, 2, 3}); err != nil {
+		t.Fatal(err)
+	}
+	expect(t, member, `451-["msg",{"_placeholder":true,"num":0}]`)
+	expect(t, member, "\x01\x02\x03")
 	// The server would wait for clients that do not answer its farewell.
 	member.Close()
 	publisher.Close()
+}
+
+func TestOptions(t *testing.T) {
+	opts, err := options()
+	if err != nil || opts.Engine.PingInterval != 0 || opts.Engine.DisableParking {
+		t.Errorf("options without an environment = %+v, %v", opts.Engine, err)
+	}
+	t.Setenv("PING_INTERVAL", "1500")
+	t.Setenv("TANDEM_PARKING", "off")
+	opts, err = options()
+	if err != nil || opts.Engine.PingInterval != 1500*time.Millisecond || !opts.Engine.DisableParking {
+		t.Errorf("options = %+v, %v", opts.Engine, err)
+	}
+	t.Setenv("PING_INTERVAL", "soon")
+	if _, err := options(); err == nil {
+		t.Error("an interval that is no number is accepted")
+	}
+}
+
+func TestProfilesAreServed(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		serveProfiles(ctx, listener)
+	}()
+	for _, path := range []string{"cpu/start", "cpu/stop", "pprof/allocs", "pprof/mutex", "pprof/block"} {
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+listener.Addr().String()+"/debug/"+path, http.NoBody)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Close = true
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		// A profile is compressed.
+		if profile := bytes.HasPrefix(body, []byte{0x1f, 0x8b}); err != nil || resp.StatusCode != http.StatusOK || profile != (path != "cpu/start") {
+			t.Errorf("%s: %s, %d bytes, %v", path, resp.Status, len(body), err)
+		}
+	}
+	cancel()
+	<-ended
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha1" // RFC 6455 asks for it.
 	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -24,23 +25,39 @@ const (
 )
 
 var (
-	errRefused = errors.New("connection refused by the server")
+	errRefused = errors.New("refused by the server")
 	errHungUp  = errors.New("connection closed by the server")
 )
 
-// client is one WebSocket connection.
-type client struct {
-	fd       int
-	dialed   time.Time
-	phase    phase
-	blocked  bool   // out waits for the socket to become writable
-	in       []byte // the start of a frame whose end has not arrived
-	out      []byte // what the socket has not taken yet
-	received int    // events, for the scenarios that count them
+// link is one TCP connection of a client.
+type link struct {
+	fd      int
+	owner   *client
+	blocked bool   // out waits for the socket to become writable
+	in      []byte // the start of what has not arrived completely
+	out     []byte // what the socket has not taken yet
 }
 
-// request is the opening handshake of every client.
-func request() []byte {
+// client is one Socket.IO client. One that polls has a second connection, for
+// its messages, from the first of them on.
+type client struct {
+	main       *link // the WebSocket, or the connection that polls
+	posts      *link
+	dialed     time.Time
+	phase      phase
+	polling    bool
+	posting    bool   // a POST request has not been answered
+	fragments  []byte // of a text or binary message, behind its opcode
+	attachment bool   // the next binary message is the payload of an event
+	room       int    // the room of an audience that the client is in
+	next       int    // sequence number of the next event, in an audience
+	received   int    // events
+	sid        string // the session of a client that polls
+	pending    []byte // the body of its next POST request
+}
+
+// handshake is the request that a WebSocket client starts with.
+func handshake() []byte {
 	return []byte("GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\n" +
 		"Host: 127.0.0.1\r\n" +
 		"Connection: Upgrade\r\n" +
@@ -55,9 +72,9 @@ func acceptValue() []byte {
 	return []byte(base64.StdEncoding.EncodeToString(sum[:]))
 }
 
-// parseResponse checks the answer to the opening handshake at the start of b and
+// parseUpgrade checks the answer to the opening handshake at the start of b and
 // returns its length, which is zero if b does not hold all of it.
-func parseResponse(b, accept []byte) (n int, err error) {
+func parseUpgrade(b, accept []byte) (n int, err error) {
 	end := bytes.Index(b, []byte("\r\n\r\n"))
 	if end < 0 {
 		return 0, nil
@@ -67,4 +84,31 @@ func parseResponse(b, accept []byte) (n int, err error) {
 		return 0, fmt.Errorf("%w: %.120q", errRefused, b)
 	}
 	return end + 4, nil
+}
+
+// appendGet appends the request of a poll, or that for a session if sid is empty.
+func appendGet(dst []byte, sid string) []byte {
+	dst = append(dst, "GET /socket.io/?EIO=4&transport=polling"...)
+	if sid != "" {
+		dst = append(append(dst, "&sid="...), sid...)
+	}
+	return append(dst, " HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: */*\r\n\r\n"...)
+}
+
+// appendPost appends the request that sends body.
+func appendPost(dst []byte, sid string, body []byte) []byte {
+	dst = append(append(dst, "POST /socket.io/?EIO=4&transport=polling&sid="...), sid...)
+	return fmt.Appendf(dst, " HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: */*\r\nContent-Type: text/plain;charset=UTF-8\r\nContent-Length: %d\r\n\r\n%s",
+		len(body), body)
+}
+
+// parseOpen returns the session id in an open packet.
+func parseOpen(packet []byte) (sid string, err error) {
+	var open struct {
+		SID string `json:"sid"`
+	}
+	if err := json.Unmarshal(packet[1:], &open); err != nil || open.SID == "" {
+		return "", fmt.Errorf("%w: open packet %.200q", errRefused, packet)
+	}
+	return open.SID, nil
 }

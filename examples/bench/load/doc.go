@@ -1,22 +1,31 @@
 // Command load measures Socket.IO servers that follow the measuring contract
-// of examples/bench: this library's, the reference on Node and the Go peer.
+// of examples/bench: this library's, the reference on Node, the Go peer and, for
+// what they have in common, a plain Go program (examples/bench/plain).
 //
-//	go run ./examples/bench/load            # everything, medians of three
-//	go run ./examples/bench/load -short     # a quick look
-//	go run ./examples/bench/load -run ack,room -servers tandem,node -n 5
-//	go run ./examples/bench/load -storm     # no figures: must every client get in?
+//	go run ./examples/bench/load                  # everything, medians of five: 40 minutes
+//	go run ./examples/bench/load -short           # a quick look at everything but growth
+//	go run ./examples/bench/load -run ack,room/1000 -servers tandem,node -n 3
+//	go run ./examples/bench/load -run growth      # the plots and the model only
+//	go run ./examples/bench/load -profiles dir    # profiles of this library in each step
+//	go run ./examples/bench/load -storm           # no figures: must every client get in?
 //
-// It prints a Markdown table. What it measures is the server alone: the CPU
+// It prints a Markdown table, draws plots (SVG) of how costs grow, and checks the
+// model of examples/bench/MODEL.md. What it measures is the server alone: the CPU
 // time that the server's process has used, and its resident memory, for each
 // unit of work. Its own cost is in no figure; it keeps that cost low all the
 // same, since both share the machine, with one thread, raw sockets and frames
 // that are encoded once.
 //
-// Every server is a child process, fresh for each measurement, that listens on
-// 127.0.0.1. The servers take turns within a round, so that a machine that
+// Every server is a child process, fresh for each scenario, that listens on
+// 127.0.0.1. The servers take turns within a scenario, so that a machine that
 // slows down slows all of them down, and each figure is the median of the
-// rounds. Ratios compare; absolute figures depend on the machine. All clients
-// speak WebSocket only, without compression.
+// rounds. Ratios compare; absolute figures depend on the machine. There is no
+// compression, and, but for the polling scenarios, all clients speak WebSocket.
+//
+// What can go on for any time is measured for 1.2 seconds (-short: 0.3): no new work
+// is begun then, and the figure is the CPU time until all that was begun is done,
+// divided by its amount. A fresh server warms up for a third of that, once with
+// text and once with binary payloads.
 //
 // # Scenarios
 //
@@ -24,48 +33,78 @@
 // resident size is read. Then 5,000 clients connect, 64 at a time, and join one
 // room. The size is read again after the settling time (-settle), in which the
 // servers do what they please with their garbage. The figure is the growth
-// divided by the number of clients.
+// divided by the number of clients. The same follows for 18,000 of them, on the
+// same server. Its heartbeats are 5 seconds apart here; the CPU time of ten more
+// seconds is scaled to the default of 25 seconds between heartbeats, for the
+// share of a core that 18,000 idle clients take.
+//
+// goroutines: the same memory when this library gives each connection a goroutine
+// (Options.Engine.DisableParking), as it does where connections cannot be parked.
+// It is compared with the other servers' only way of doing it.
 //
 // connect: CPU time for each accepted connection. 3,000 clients connect, 64 at a
 // time; a client counts from its TCP handshake until its CONNECT has been
 // answered. It sends its CONNECT as soon as it has read the end of the 101
 // answer, without waiting for the open packet as the clients of the other
-// scenarios do. A client that is never answered fails the scenario. 500 clients that come and go before are not counted.
+// scenarios do. A client that is never answered fails the scenario. 500 clients
+// that come and go before are not counted.
 //
-// ack: CPU time for each round trip of `echo`. 100 clients each keep one event in
-// flight: a client sends the next when its last has been acknowledged with the
-// same 64 bytes. ack16 does the same with 16 in flight for each client.
+// startup: the time from the start of the process until its first client is
+// connected, the median of five; and the size of a minimal program
+// (examples/bench/minimal), built by `go build` without flags.
 //
-// room: CPU time for each delivery of `pub` to a room of 1,000, with 1, 4 and 32
-// broadcasts in flight. One more client, which is not in the room, publishes
-// 64 bytes that start with a sequence number. A broadcast is complete when all
-// of the 1,000 members have received it. The publisher starts with K broadcasts
-// and sends the next one for each that is complete, so that exactly K are in
-// flight until the last have been sent. Every delivery is checked: a
-// lost, repeated or reordered one fails the scenario. The figure is the CPU time
-// from the first publication to the last delivery, divided by the number of
-// broadcasts times 1,000. The three windows follow each other on one server,
-// each after a warm-up of its own.
+// ack: CPU time for each round trip of `echo`, with payloads of 1, 64 and 4,096
+// bytes. 100 clients each keep 1 or 16 events in flight: a client sends the next
+// when one has been acknowledged with the same payload.
 //
-// redis: the same with 4 in flight on two instances that share one redis-server
-// through the classic adapter. Half of the members are connected to each
-// instance, the publisher to the first. The figure counts the CPU time of both
-// instances and not that of Redis.
+// room: CPU time for each delivery of `pub` to rooms of 10, 1,000 and 10,000, with
+// 1, 4 and 32 broadcasts in flight, as text and as binary attachments. One more
+// client, which is not in the room, publishes 64 bytes that start with a sequence
+// number. A broadcast is complete when all members have received it. The publisher
+// starts with K broadcasts and sends the next one for each that is complete, so
+// that exactly K are in flight until the last have been sent. Every delivery is
+// checked: a lost, repeated or reordered one fails the step. The figure is the CPU
+// time from the first publication to the last delivery, divided by the number of
+// deliveries. In the largest room the time from a publication until a member has
+// read it is taken for every delivery, with 1 in flight: the median and the 99th
+// percentile over all members and broadcasts. Both ends share the machine, so the
+// reading of 10,000 connections by one thread is part of that for all servers.
 //
-// stuck: how much longer broadcasts take while one more member of the room does
-// not read. The time, by the clock, of broadcasts one after the other is measured
-// in a room of 1,000. Then a client that never reads joins the room, after it has
-// been sent, in a room of its own, as much as the kernel keeps for it and a
+// rooms: the same with 1,000 rooms of 10, to which broadcasts go by turns, 32 of
+// them in flight.
+//
+// polling: clients of HTTP long polling, which ask again as soon as a poll has been
+// answered and use a second connection for their messages. polling/idle is the
+// memory of 5,000 polls that are held open, with the connections of the messages
+// closed; polling/ack and polling/room are ack and room, with a room of 1,000.
+//
+// stuck: how much longer broadcasts take while some members of the room do not
+// read. The time, by the clock, of broadcasts one after the other is measured
+// in a room of 1,000. Then one client that never reads joins the room, after it
+// has been sent, in a room of its own, as much as the kernel keeps for it and a
 // little more. The time is measured again, and the figure is the second over the
-// first.
+// first; and once more with ten such clients. The plain program is left out: it
+// would wait for them for ever.
+//
+// redis: the room of 1,000 on two instances that share one redis-server through
+// the classic adapter. Half of the members are connected to each instance, the
+// publisher to the first. The figure counts the CPU time of both instances and not
+// that of Redis, of which the commands and the bytes are counted by its own
+// counters.
+//
+// growth: the costs that are plotted, measured once for every five rounds of the
+// table: idle clients, small rooms, members of a room, bytes of a message, and
+// instances on one Redis.
 //
 // # Flaws
 //
 // The Go peer leaves some clients unanswered and reorders some broadcasts. To
 // get figures of it at all, clients that it has ignored for two seconds are
 // replaced and the order of its deliveries is not insisted on; what had to be
-// tolerated is printed below the table. No other server is granted that.
+// tolerated is printed below the table. No other server is granted that. It also
+// loses broadcasts that follow each other closely: a step of which something is
+// never delivered is "not completed". It has no Redis adapter of its own.
 //
-// -storm repeats the connecting part ten times with 3,000 clients, and exits
-// with status 1 if any of them is left unanswered.
+// -storm connects 3,000 clients ten times over, and exits with status 1 if any of
+// them is left unanswered.
 package main

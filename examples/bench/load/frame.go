@@ -8,10 +8,12 @@ import (
 
 // The opcodes of RFC 6455, section 5.2, that a server of small messages uses.
 const (
-	opText  = 0x1
-	opClose = 0x8
-	opPing  = 0x9
-	opPong  = 0xA
+	opMore   = 0x0
+	opText   = 0x1
+	opBinary = 0x2
+	opClose  = 0x8
+	opPing   = 0x9
+	opPong   = 0xA
 )
 
 // maxPayload bounds what a server may announce. The contract's messages are
@@ -19,16 +21,17 @@ const (
 const maxPayload = 1 << 20
 
 var (
-	errFragmented = errors.New("fragmented or continued frame")
-	errReserved   = errors.New("reserved bits set")
-	errMasked     = errors.New("masked frame from a server")
-	errTooLong    = errors.New("frame longer than any message of the contract")
+	errFragments = errors.New("fragments that make no message")
+	errReserved  = errors.New("reserved bits set")
+	errMasked    = errors.New("masked frame from a server")
+	errTooLong   = errors.New("frame longer than any message of the contract")
 )
 
 // frame is one WebSocket frame of a server. Its payload aliases the buffer that
 // it was parsed from.
 type frame struct {
 	op      byte
+	final   bool // no fragment follows
 	payload []byte
 }
 
@@ -55,11 +58,6 @@ func appendFrame(dst []byte, op byte, payload []byte) []byte {
 	return dst
 }
 
-// textFrame returns the masked text frame that carries s.
-func textFrame(s string) []byte {
-	return appendFrame(nil, opText, []byte(s))
-}
-
 // parseFrame parses the frame at the start of b and returns its length, which is
 // zero if b does not hold all of it.
 func parseFrame(b []byte) (f frame, n int, err error) {
@@ -69,8 +67,6 @@ func parseFrame(b []byte) (f frame, n int, err error) {
 	switch {
 	case b[0]&0x70 != 0:
 		return frame{}, 0, errReserved
-	case b[0]&0x80 == 0, b[0]&0x0f == 0:
-		return frame{}, 0, errFragmented
 	case b[1]&0x80 != 0:
 		return frame{}, 0, errMasked
 	}
@@ -90,5 +86,5 @@ func parseFrame(b []byte) (f frame, n int, err error) {
 	if len(b) < n {
 		return frame{}, 0, nil
 	}
-	return frame{op: b[0] & 0x0f, payload: b[header:n]}, n, nil
+	return frame{op: b[0] & 0x0f, final: b[0]&0x80 != 0, payload: b[header:n]}, n, nil
 }

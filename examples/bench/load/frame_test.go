@@ -23,6 +23,7 @@ func TestParseFrame(t *testing.T) {
 		op      byte
 		payload string
 		n       int
+		more    bool
 		err     error
 	}{
 		{name: "empty input"},
@@ -36,15 +37,15 @@ func TestParseFrame(t *testing.T) {
 		{name: "64-bit length", in: "\x81\x7f\x00\x00\x00\x00\x00\x00\x00\x7e" + long, op: opText, payload: long, n: 136},
 		{name: "half a 64-bit length", in: "\x81\x7f\x00\x00\x00\x00\x00\x00\x00"},
 		{name: "absurd length", in: "\x81\x7f\xff\xff\xff\xff\xff\xff\xff\xff", err: errTooLong},
-		{name: "first fragment", in: "\x01\x02hi", err: errFragmented},
-		{name: "continuation", in: "\x80\x02hi", err: errFragmented},
+		{name: "first fragment", in: "\x01\x02hi", op: opText, payload: "hi", n: 4, more: true},
+		{name: "last fragment", in: "\x80\x02hi", op: opMore, payload: "hi", n: 4},
 		{name: "reserved bit", in: "\xc1\x02hi", err: errReserved},
 		{name: "masked", in: "\x81\x82....hi", err: errMasked},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			f, n, err := parseFrame([]byte(tt.in))
-			if !errors.Is(err, tt.err) || n != tt.n || f.op != tt.op || string(f.payload) != tt.payload {
+			if !errors.Is(err, tt.err) || n != tt.n || f.op != tt.op || string(f.payload) != tt.payload || f.final != (n > 0 && !tt.more) {
 				t.Errorf("parseFrame(%.20q) = %#x %.20q, %d, %v; want %#x %.20q, %d, %v",
 					tt.in, f.op, f.payload, n, err, tt.op, tt.payload, tt.n, tt.err)
 			}
@@ -81,7 +82,7 @@ func (*oneWay) SetWriteDeadline(time.Time) error { return nil }
 // peer returns the server's end of a WebSocket connection of gorilla's.
 func peer(t *testing.T, conn *oneWay) *websocket.Conn {
 	t.Helper()
-	r, err := http.ReadRequest(bufio.NewReader(bytes.NewReader(request())))
+	r, err := http.ReadRequest(bufio.NewReader(bytes.NewReader(handshake())))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -96,18 +97,18 @@ func TestRequestIsAccepted(t *testing.T) {
 	conn := &oneWay{in: strings.NewReader("")}
 	peer(t, conn)
 	answer := conn.out.Bytes()
-	n, err := parseResponse(answer, acceptValue())
+	n, err := parseUpgrade(answer, acceptValue())
 	if err != nil || n != len(answer) {
-		t.Errorf("parseResponse(%q) = %d, %v", answer, n, err)
+		t.Errorf("parseUpgrade(%q) = %d, %v", answer, n, err)
 	}
-	if n, err := parseResponse(answer[:len(answer)-1], acceptValue()); n != 0 || err != nil {
-		t.Errorf("parseResponse of an incomplete answer = %d, %v", n, err)
+	if n, err := parseUpgrade(answer[:len(answer)-1], acceptValue()); n != 0 || err != nil {
+		t.Errorf("parseUpgrade of an incomplete answer = %d, %v", n, err)
 	}
-	if _, err := parseResponse(bytes.ReplaceAll(answer, acceptValue(), []byte("something else")), acceptValue()); !errors.Is(err, errRefused) {
-		t.Errorf("parseResponse with a wrong accept value: %v", err)
+	if _, err := parseUpgrade(bytes.ReplaceAll(answer, acceptValue(), []byte("something else")), acceptValue()); !errors.Is(err, errRefused) {
+		t.Errorf("parseUpgrade with a wrong accept value: %v", err)
 	}
-	if _, err := parseResponse([]byte("HTTP/1.1 400 Bad Request\r\n\r\n"), acceptValue()); !errors.Is(err, errRefused) {
-		t.Errorf("parseResponse of a refusal: %v", err)
+	if _, err := parseUpgrade([]byte("HTTP/1.1 400 Bad Request\r\n\r\n"), acceptValue()); !errors.Is(err, errRefused) {
+		t.Errorf("parseUpgrade of a refusal: %v", err)
 	}
 }
 

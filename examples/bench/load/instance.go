@@ -35,12 +35,14 @@ type instance struct {
 	addr   netip.AddrPort
 	output *tail
 	done   chan struct{} // closed when the process has ended
+	pprof  string        // the address of its profiles, if it offers any
 }
 
 // startInstance starts a program and waits until it listens at addr.
 func startInstance(ctx context.Context, addr netip.AddrPort, argv []string, env ...string) (*instance, error) {
 	in := &instance{
-		cmd:    exec.CommandContext(ctx, argv[0], argv[1:]...),
+		// It outlives the context, which may be that of one step: stop ends it.
+		cmd:    exec.CommandContext(context.WithoutCancel(ctx), argv[0], argv[1:]...),
 		addr:   addr,
 		output: &tail{},
 		done:   make(chan struct{}),
@@ -65,7 +67,7 @@ func startInstance(ctx context.Context, addr netip.AddrPort, argv []string, env 
 func (in *instance) awaitListening(ctx context.Context) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, startTimeout, fmt.Errorf("%w: not listening after %v", errStalled, startTimeout))
 	defer cancel()
-	ticker := time.NewTicker(20 * time.Millisecond)
+	ticker := time.NewTicker(time.Millisecond)
 	defer ticker.Stop()
 	for {
 		conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", in.addr.String())

@@ -7,7 +7,10 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"runtime"
+	"strings"
+	"syscall"
 	"time"
 )
 
@@ -15,7 +18,7 @@ import (
 var errFailed = errors.New("at least one measurement has failed")
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := run(ctx, os.Args[1:])
 	stop()
 	if errors.Is(err, flag.ErrHelp) {
@@ -29,65 +32,87 @@ func main() {
 
 // options are the flags of the command.
 type options struct {
-	run     string
-	servers string
-	rounds  int
-	short   bool
-	storm   bool
-	clients int
-	settle  time.Duration
-	timeout time.Duration
+	run      string
+	servers  string
+	rounds   int
+	short    bool
+	storm    bool
+	plots    string
+	profiles string
+	settle   time.Duration
+	timeout  time.Duration
 }
 
 // parse reads the command line.
 func parse(args []string) (options, error) {
 	var o options
 	flags := flag.NewFlagSet("load", flag.ContinueOnError)
-	flags.StringVar(&o.run, "run", "idle,connect,ack,room,redis,stuck", "the scenarios to run: idle, connect, ack, ack16, room, redis, stuck")
-	flags.StringVar(&o.servers, "servers", "", "the servers to measure (default tandem,node,zishang; with -storm, tandem)")
-	flags.IntVar(&o.rounds, "n", 0, "rounds, of which the medians are printed (default 3; with -short, 1)")
+	flags.StringVar(&o.run, "run", "all", "the scenarios to run, by name or by the part of it before a slash:\n"+names())
+	flags.StringVar(&o.servers, "servers", "", "the servers to measure (default tandem,node,zishang,plain; with -storm or -profiles, tandem)")
+	flags.IntVar(&o.rounds, "n", 0, "rounds, of which the medians are printed (default 5; with -short or -profiles, 1)")
 	flags.BoolVar(&o.short, "short", false, "do less work, for a quick look")
 	flags.BoolVar(&o.storm, "storm", false, "only connect clients in storms, and fail unless all of them get in")
-	flags.IntVar(&o.clients, "clients", 0, "idle clients (default 5000; with -short, 1000)")
-	flags.DurationVar(&o.settle, "settle", 10*time.Second, "how long clients are idle before the memory is read")
-	flags.DurationVar(&o.timeout, "timeout", 2*time.Minute, "how long one measurement may take")
+	flags.StringVar(&o.plots, "plots", "", "the `folder` for the plots of the growth scenarios (default examples/bench/plots;\nwith -short or -profiles, none are drawn unless it is given)")
+	flags.StringVar(&o.profiles, "profiles", "", "the `folder` for CPU, allocation, mutex and block profiles of each step, which are taken if it is given")
+	flags.DurationVar(&o.settle, "settle", 0, "how long clients are idle before the memory is read (default 5s; with -short, 3s)")
+	flags.DurationVar(&o.timeout, "timeout", time.Minute, "how long one step may take")
 	if err := flags.Parse(args); err != nil {
 		return o, err //nolint:wrapcheck // The flag package has printed it already.
 	}
 	if o.servers == "" {
-		o.servers = "tandem,node,zishang"
-		if o.storm {
+		o.servers = "tandem,node,zishang,plain"
+		if o.storm || o.profiles != "" {
 			o.servers = "tandem"
 		}
 	}
 	if o.rounds <= 0 {
-		o.rounds = 3
-		if o.short {
+		o.rounds = 5
+		if o.short || o.profiles != "" {
 			o.rounds = 1
 		}
 	}
 	return o, nil
 }
 
+// names lists the scenarios for the help text.
+func names() string {
+	var list strings.Builder
+	list.WriteString("all")
+	for _, sc := range scenarios(fullSizes()) {
+		list.WriteString(", " + sc.name)
+	}
+	for _, g := range growths(fullSizes()) {
+		list.WriteString(", growth/" + g.name)
+	}
+	return list.String()
+}
+
 // lab returns what the scenarios work with.
 func (o options) lab(dir string) *lab {
-	l := &lab{sizes: fullSizes(), settle: o.settle, patience: 10 * time.Second, dir: dir}
+	l := &lab{sizes: fullSizes(), patience: 10 * time.Second, timeout: o.timeout, dir: dir, profiles: o.profiles}
 	if o.short {
 		l.sizes = shortSizes()
 	}
-	if o.clients > 0 {
-		l.sizes.idleClients = o.clients
+	if o.profiles != "" && !o.short {
+		l.sizes.span = 5 * time.Second // for enough samples
+	}
+	if o.settle > 0 {
+		l.sizes.settle = o.settle
 	}
 	return l
+}
+
+// plotsFolder is where the plots go; empty if none are to be drawn.
+func (o options) plotsFolder(root string) string {
+	if o.plots != "" || o.short || o.profiles != "" || o.run != "all" && !strings.Contains(o.run, "growth") {
+		return o.plots
+	}
+	return filepath.Join(root, "examples", "bench", "plots")
 }
 
 // run measures what the command line asks for.
 func run(ctx context.Context, args []string) error {
 	o, err := parse(args)
-	if err != nil {
-		return err
-	}
-	selected, err := selectScenarios(o.run)
 	if err != nil {
 		return err
 	}
@@ -100,71 +125,75 @@ func run(ctx context.Context, args []string) error {
 		return fmt.Errorf("making a folder for the programs: %w", err)
 	}
 	defer os.RemoveAll(dir) //nolint:errcheck // A folder of temporary files.
+	l := o.lab(dir)
+	selected, err := selectScenarios(scenarios(l.sizes), o.run)
+	if err != nil {
+		return err
+	}
+	measured := selectGrowths(growths(l.sizes), o.run)
+	if len(selected)+len(measured) == 0 {
+		return fmt.Errorf("%w: %q", errUnknownScenario, o.run)
+	}
 	programs, err := selectServers(ctx, o.servers, root, dir)
 	if err != nil {
 		return err
 	}
+	if o.profiles != "" {
+		if err := os.MkdirAll(o.profiles, 0o755); err != nil {
+			return fmt.Errorf("making a folder for the profiles: %w", err)
+		}
+	}
+	r := &runner{lab: l, servers: programs, results: newResults(programs), report: progressf}
 	if o.storm {
-		return stormAll(ctx, o, o.lab(dir), programs)
+		return r.stormAll(ctx)
 	}
-	return measureAll(ctx, o, o.lab(dir), programs, selected)
-}
-
-// stormAll runs the storms against each of the servers.
-func stormAll(ctx context.Context, o options, l *lab, programs []*server) error {
-	var errs []error
-	for _, s := range programs {
-		ctx, cancel := context.WithTimeout(ctx, o.timeout)
-		if err := storm(ctx, l, s, progressf); err != nil {
-			errs = append(errs, fmt.Errorf("%s: %w", s.title, err))
-		}
-		cancel()
-	}
-	return errors.Join(errs...)
-}
-
-// measureAll runs the scenarios and prints the table. A server that has failed
-// in a scenario is not tried in it again.
-func measureAll(ctx context.Context, o options, l *lab, programs []*server, selected []scenario) error {
-	r := newResults(programs)
-	for round := range o.rounds {
-		for _, sc := range selected {
-			for _, s := range programs {
-				if sc.cluster && !s.clustered || r.hasFailed(sc, s) {
-					continue
-				}
-				start := time.Now()
-				figures, err := measureOne(ctx, o, l, sc, s)
-				if ctx.Err() != nil {
-					return context.Cause(ctx)
-				}
-				if err != nil {
-					progressf("round %d, %s, %s: failed: %v", round+1, sc.name, s.name, err)
-					r.fail(sc, s, err)
-					continue
-				}
-				progressf("round %d, %s, %s: %.2f (%v)", round+1, sc.name, s.name, figures, time.Since(start).Round(10*time.Millisecond))
-				r.add(sc, s, figures)
-			}
-		}
-	}
-	fmt.Fprintf(os.Stdout, "Medians of %d, %s/%s, %d CPUs.\n\n", o.rounds, runtime.GOOS, runtime.GOARCH, runtime.NumCPU())
-	if err := r.write(os.Stdout, selected); err != nil {
+	if err := r.table(ctx, o.rounds, selected); err != nil {
 		return err
 	}
-	for _, sc := range selected {
-		if r.hasFailed(sc, programs[0]) {
-			return errFailed
+	if folder := o.plotsFolder(root); folder != "" {
+		if err := r.grow(ctx, o.rounds, folder, measured); err != nil {
+			return err
+		}
+	}
+	return r.failure()
+}
+
+// table runs the scenarios and prints their figures.
+func (r *runner) table(ctx context.Context, rounds int, selected []scenario) error {
+	if len(selected) == 0 {
+		return nil
+	}
+	if err := r.rounds(ctx, rounds, selected); err != nil {
+		return err
+	}
+	fmt.Fprintf(os.Stdout, "Medians of %d, %s/%s, %d CPUs.\n\n", rounds, runtime.GOOS, runtime.GOARCH, runtime.NumCPU())
+	return r.results.write(os.Stdout, selected)
+}
+
+// grow measures what is plotted, once for every five rounds of the table, draws
+// it, and checks the model.
+func (r *runner) grow(ctx context.Context, rounds int, folder string, measured []*growth) error {
+	var all []scenario
+	for _, g := range measured {
+		all = append(all, g.scenarios...)
+	}
+	if err := r.rounds(ctx, max(1, rounds/5), all); err != nil {
+		return err
+	}
+	if predictions := r.results.model(r.lab.sizes, r.servers[0]); len(predictions) > 0 {
+		fmt.Fprintf(os.Stdout, "\nThe model, for %s:\n\n%s", r.servers[0].title, modelTable(predictions))
+	}
+	return r.results.plots(folder, measured)
+}
+
+// failure returns the error of the first server, which has to complete everything.
+func (r *runner) failure() error {
+	for c, err := range r.results.failed {
+		if c.server == r.servers[0].name {
+			return fmt.Errorf("%w: %s: %w", errFailed, c.row, err)
 		}
 	}
 	return nil
-}
-
-// measureOne runs one scenario against one server, within the timeout.
-func measureOne(ctx context.Context, o options, l *lab, sc scenario, s *server) ([]float64, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, o.timeout, fmt.Errorf("%w: not finished after %v", errStalled, o.timeout))
-	defer cancel()
-	return sc.measure(ctx, l, s)
 }
 
 // progressf tells what is going on, beside the table.

@@ -27,11 +27,15 @@ func (*poller) wait(time.Duration, func(fd int, readable, writable bool) error) 
 
 func (*poller) mute(int) error { return errPlatform }
 
-func (*poller) localPort(int) (uint16, error) { return 0, errPlatform }
+func (*poller) local(int) (netip.AddrPort, error) { return netip.AddrPort{}, errPlatform }
+
+func (*poller) target(int) (netip.AddrPort, error) { return netip.AddrPort{}, errPlatform }
 
 func (*poller) read(int, []byte) (int, error) { return 0, errPlatform }
 
 func (*poller) write(int, []byte) (int, error) { return 0, errPlatform }
+
+func (*poller) reset(int) error { return errPlatform }
 
 func (*poller) hangUp(int) error { return errPlatform }
 
@@ -39,6 +43,6 @@ func (*poller) close() error { return errPlatform }
 
 func cpuTime(int) (time.Duration, error) { return 0, errPlatform }
 
-func unsent(from, to uint16) (int64, error) { return 0, errPlatform }
+func unsent(from, to netip.AddrPort) (int64, error) { return 0, errPlatform }
 
 func residentSize(int) (int64, error) { return 0, errPlatform }

@@ -108,17 +108,22 @@ func (p *poller) mute(fd int) error {
 	return nil
 }
 
-// localPort returns the port that fd is bound to.
-func (*poller) localPort(fd int) (uint16, error) {
-	addr, err := unix.Getsockname(fd)
+// local returns the address that fd is bound to.
+func (*poller) local(fd int) (netip.AddrPort, error) { return address(unix.Getsockname(fd)) }
+
+// target returns the address that fd is connected to.
+func (*poller) target(fd int) (netip.AddrPort, error) { return address(unix.Getpeername(fd)) }
+
+// address converts what the kernel says about a socket.
+func address(addr unix.Sockaddr, err error) (netip.AddrPort, error) {
 	if err != nil {
-		return 0, fmt.Errorf("asking for the address of a socket: %w", err)
+		return netip.AddrPort{}, fmt.Errorf("asking for the address of a socket: %w", err)
 	}
 	v4, ok := addr.(*unix.SockaddrInet4)
 	if !ok {
-		return 0, errNotIPv4
+		return netip.AddrPort{}, errNotIPv4
 	}
-	return uint16(v4.Port), nil
+	return netip.AddrPortFrom(netip.AddrFrom4(v4.Addr), uint16(v4.Port)), nil
 }
 
 // read reads what has arrived: nothing at all if n is zero. At the end of the
@@ -146,6 +151,14 @@ func (*poller) write(fd int, b []byte) (n int, err error) {
 		return 0, fmt.Errorf("writing: %w", err)
 	}
 	return n, nil
+}
+
+// reset closes a socket at once, on both ends.
+func (p *poller) reset(fd int) error {
+	if err := unix.SetsockoptLinger(fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1}); err != nil {
+		return errors.Join(fmt.Errorf("setting SO_LINGER: %w", err), p.hangUp(fd))
+	}
+	return p.hangUp(fd)
 }
 
 // hangUp closes a socket.

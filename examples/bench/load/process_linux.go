@@ -2,8 +2,10 @@ package main
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"net/netip"
 	"os"
 	"strconv"
 	"time"
@@ -29,28 +31,32 @@ func cpuTime(pid int) (time.Duration, error) {
 	return time.Duration(t.Nano()), nil
 }
 
-// unsent returns how many bytes the kernel keeps for the connection from port
-// from to port to because the other end has no room for them.
-func unsent(from, to uint16) (int64, error) {
+// unsent returns how many bytes the kernel keeps for the connection from one
+// address to the other because the other end has no room for them.
+func unsent(from, to netip.AddrPort) (int64, error) {
 	table, err := os.ReadFile("/proc/net/tcp")
 	if err != nil {
 		return 0, fmt.Errorf("reading the table of connections: %w", err)
 	}
-	local, remote := fmt.Appendf(nil, ":%04X", from), fmt.Appendf(nil, ":%04X", to)
-	for line := range bytes.Lines(table) {
-		// Number, local address, remote address, state, sending:receiving queue.
-		fields := bytes.Fields(line)
-		if len(fields) < 5 || !bytes.HasSuffix(fields[1], local) || !bytes.HasSuffix(fields[2], remote) {
-			continue
-		}
-		queue, _, _ := bytes.Cut(fields[4], []byte(":"))
-		n, err := strconv.ParseInt(string(queue), 16, 64)
-		if err != nil {
-			return 0, fmt.Errorf("reading the table of connections: %w", err)
-		}
-		return n, nil
+	// Number, local address, remote address, state, sending:receiving queue.
+	_, line, found := bytes.Cut(table, []byte(" "+tableAddress(from)+" "+tableAddress(to)+" "))
+	if !found {
+		return 0, errNoConnection
 	}
-	return 0, errNoConnection
+	_, queues, _ := bytes.Cut(line, []byte(" "))
+	sending, _, _ := bytes.Cut(queues, []byte(":"))
+	n, err := strconv.ParseInt(string(sending), 16, 64)
+	if err != nil {
+		return 0, fmt.Errorf("reading the table of connections: %w", err)
+	}
+	return n, nil
+}
+
+// tableAddress is how /proc/net/tcp writes an address: the number in the order of
+// the machine's bytes.
+func tableAddress(addr netip.AddrPort) string {
+	ip := addr.Addr().As4()
+	return fmt.Sprintf("%08X:%04X", binary.NativeEndian.Uint32(ip[:]), addr.Port())
 }
 
 // residentSize returns the resident memory of the process in bytes.

@@ -11,7 +11,7 @@ import (
 type results struct {
 	servers []*server
 	figures map[cell][]float64
-	failed  map[string]error // by scenario and server
+	failed  map[cell]error
 }
 
 // cell is a place in the table.
@@ -22,52 +22,68 @@ type cell struct {
 
 // newResults returns an empty table for the servers.
 func newResults(servers []*server) *results {
-	return &results{servers: servers, figures: map[cell][]float64{}, failed: map[string]error{}}
+	return &results{servers: servers, figures: map[cell][]float64{}, failed: map[cell]error{}}
 }
 
-// add adds what a scenario has measured in one round.
-func (r *results) add(sc scenario, s *server, figures []float64) {
+// add adds what a step has measured in one round.
+func (r *results) add(st step, s *server, figures []float64) {
 	for i, figure := range figures {
-		c := cell{row: sc.rows[i].title, server: s.name}
+		c := cell{row: st.rows[i].title, server: s.name}
 		r.figures[c] = append(r.figures[c], figure)
 	}
 }
 
-// fail notes that the server has failed in the scenario. Its figures are
-// withdrawn.
-func (r *results) fail(sc scenario, s *server, err error) {
-	r.failed[sc.name+" "+s.name] = err
-	for _, row := range sc.rows {
-		delete(r.figures, cell{row: row.title, server: s.name})
+// fail notes that the server has failed in a step. Its figures are withdrawn.
+func (r *results) fail(st step, s *server, err error) {
+	for _, row := range st.rows {
+		c := cell{row: row.title, server: s.name}
+		r.failed[c] = err
+		delete(r.figures, c)
 	}
 }
 
-// hasFailed tells whether the server has failed in the scenario.
-func (r *results) hasFailed(sc scenario, s *server) bool {
-	return r.failed[sc.name+" "+s.name] != nil
+// hasFailed tells whether the server has failed in the step.
+func (r *results) hasFailed(st step, s *server) bool {
+	return r.failed[cell{row: st.rows[0].title, server: s.name}] != nil
 }
 
-// write writes the medians as a Markdown table: a column for each server, then
-// a column with the ratio of the first server to each of the others.
+// figure returns the median of what was measured, if anything was.
+func (r *results) figure(title string, s *server) (figure float64, ok bool) {
+	figures := r.figures[cell{row: title, server: s.name}]
+	if len(figures) == 0 {
+		return 0, false
+	}
+	return median(figures), true
+}
+
+// write writes the medians as Markdown: a table of the main rows and, to be
+// unfolded, one of all rows. If there are none but main rows, or none of them,
+// one table holds everything.
 func (r *results) write(w io.Writer, scenarios []scenario) error {
-	var b strings.Builder
-	b.WriteString("| |")
-	for _, s := range r.servers {
-		b.WriteString(" " + s.title + " |")
-	}
-	for _, s := range r.servers[1:] {
-		b.WriteString(" " + r.servers[0].title + " ÷ " + s.title + " |")
-	}
-	b.WriteString("\n| --- |" + strings.Repeat(" ---: |", 2*len(r.servers)-1) + "\n")
+	var all, chosen []row
 	for _, sc := range scenarios {
-		for _, row := range sc.rows {
-			r.writeRow(&b, sc, row)
+		for _, st := range sc.steps {
+			for _, row := range st.rows {
+				all = append(all, row)
+				if row.main {
+					chosen = append(chosen, row)
+				}
+			}
 		}
+	}
+	var b strings.Builder
+	if len(chosen) > 0 && len(chosen) < len(all) {
+		r.writeTable(&b, chosen)
+		b.WriteString("\n<details><summary>All figures</summary>\n\n")
+		r.writeTable(&b, all)
+		b.WriteString("\n</details>\n")
+	} else {
+		r.writeTable(&b, all)
 	}
 	for _, s := range r.servers {
 		if f := s.flaws; f != nil && *f != (flaws{}) {
-			fmt.Fprintf(&b, "\n%s left %d clients unanswered, which were replaced, and delivered %d broadcasts out of order.\n",
-				s.title, f.hung, f.reordered)
+			fmt.Fprintf(&b, "\n%s: %s clients that were left unanswered were replaced, and %s deliveries were out of order.\n",
+				s.title, thousands(f.hung), thousands(f.reordered))
 		}
 	}
 	if _, err := io.WriteString(w, b.String()); err != nil {
@@ -76,28 +92,60 @@ func (r *results) write(w io.Writer, scenarios []scenario) error {
 	return nil
 }
 
-// writeRow writes one line of the table.
-func (r *results) writeRow(b *strings.Builder, sc scenario, row row) {
-	b.WriteString("| " + row.title + " |")
+// writeTable writes a column for each server, then a column with the ratio of the
+// first server to each of the others.
+func (r *results) writeTable(b *strings.Builder, rows []row) {
+	b.WriteString("| |")
 	for _, s := range r.servers {
-		switch figures := r.figures[cell{row.title, s.name}]; {
-		case r.hasFailed(sc, s):
-			b.WriteString(" failed |")
-		case len(figures) == 0:
-			b.WriteString(" - |")
-		default:
-			fmt.Fprintf(b, " "+row.format+" |", median(figures))
-		}
+		b.WriteString(" " + s.title + " |")
 	}
-	first := r.figures[cell{row.title, r.servers[0].name}]
 	for _, s := range r.servers[1:] {
-		if other := r.figures[cell{row.title, s.name}]; !row.ratio && len(first) > 0 && len(other) > 0 && median(other) > 0 {
-			fmt.Fprintf(b, " %.2f |", median(first)/median(other))
-		} else {
-			b.WriteString(" - |")
+		b.WriteString(" ÷ " + s.title + " |")
+	}
+	b.WriteString("\n| --- |" + strings.Repeat(" ---: |", 2*len(r.servers)-1) + "\n")
+	for _, row := range rows {
+		r.writeRow(b, row)
+	}
+}
+
+// writeRow writes one line of the table, unless there is nothing in it.
+func (r *results) writeRow(b *strings.Builder, row row) {
+	cells := make([]string, 0, 2*len(r.servers))
+	empty := true
+	for _, s := range r.servers {
+		figure, ok := r.figure(row.title, s)
+		switch {
+		case r.failed[cell{row.title, s.name}] != nil:
+			cells = append(cells, " not completed")
+			empty = false
+		case ok:
+			cells = append(cells, fmt.Sprintf(" "+row.format, figure))
+			empty = false
+		default:
+			cells = append(cells, "")
 		}
 	}
-	b.WriteString("\n")
+	if !empty {
+		cells = append(cells, r.ratios(row)...)
+		b.WriteString("| " + row.title + " |" + strings.Join(cells, " |") + " |\n")
+	}
+}
+
+// ratios returns the cells with the ratios of a row.
+func (r *results) ratios(row row) (cells []string) {
+	first, measured := r.figure(row.title, r.servers[0])
+	against := row.title
+	if row.against != "" {
+		against = row.against
+	}
+	for _, s := range r.servers[1:] {
+		if other, ok := r.figure(against, s); !row.ratio && measured && ok && other > 0 {
+			cells = append(cells, fmt.Sprintf(" %.2f", first/other))
+		} else {
+			cells = append(cells, "")
+		}
+	}
+	return cells
 }
 
 // median returns the middle of the figures, of which there is at least one; the

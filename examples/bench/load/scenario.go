@@ -10,41 +10,94 @@ import (
 
 var errUnknownScenario = errors.New("unknown scenario")
 
+// feature is something that not every server has.
+type feature uint8
+
+const (
+	clusters   feature = 1 << iota // shares rooms through Redis
+	polls                          // offers HTTP long polling
+	attaches                       // takes binary payloads
+	goroutines                     // can give each connection a goroutine
+	heartbeats                     // pings its clients
+	isolates                       // keeps clients that do not read from holding up the others
+)
+
 // row is one line of the table.
 type row struct {
 	title  string
 	format string // of a figure
 	ratio  bool   // the figure is a ratio: one of two such figures says nothing
+	main   bool   // the row is in the short table, too
+	// against is the row whose figures of the other servers are compared with, if
+	// it is not this one.
+	against string
 }
 
-// scenario measures one or more rows with one server, started for it.
-type scenario struct {
-	name    string // as in the -run flag
-	cluster bool   // needs a server that can be clustered
+// step measures one or more rows.
+type step struct {
 	rows    []row
-	// measure returns one figure for each of the rows.
-	measure func(ctx context.Context, l *lab, s *server) ([]float64, error)
+	needs   feature
+	measure func(ctx context.Context, r *rig) ([]float64, error)
 }
 
-// lab is what the scenarios share.
-type lab struct {
-	sizes    sizes
-	settle   time.Duration // before the memory of idle clients is read
-	patience time.Duration // how long a server may be silent
-	dir      string        // for files of child processes
+// scenario is a series of steps on one rig.
+type scenario struct {
+	name  string // as in the -run flag, which takes the part before a slash, too
+	needs feature
+	steps []step
+	// setup starts the servers and connects the clients.
+	setup func(ctx context.Context, r *rig) error
+}
+
+// cpu is the row of CPU time for each unit of work.
+func cpu(format, title string, args ...any) row {
+	return row{title: "server CPU per " + fmt.Sprintf(title, args...) + ", µs", format: format}
+}
+
+// inShort returns the row, which is in the short table, too, if main says so.
+func (r row) inShort(main bool) row {
+	r.main = main
+	return r
+}
+
+// scenarios lists all of them in the order of the table.
+func scenarios(z sizes) []scenario {
+	all := []scenario{
+		idleScenario(z),
+		goroutinesScenario(z),
+		connectScenario(),
+		startupScenario(),
+		ackScenario(z),
+	}
+	for _, members := range z.rooms {
+		all = append(all, roomScenario(z, members))
+	}
+	return append(all,
+		manyRoomsScenario(z),
+		heldPollScenario(z),
+		pollingAckScenario(z),
+		pollingRoomScenario(z),
+		stuckScenario(z),
+		redisScenario(z),
+	)
 }
 
 // sizes are the amounts of work that the scenarios do.
 type sizes struct {
-	idleClients    int
+	idle           [2]int // clients
+	heldPolls      int
+	growingClients []int
 	connectWarmUp  int
-	connectClients int
+	connects       int // at least, in each measurement
+	starts         int
 	ackClients     int
-	ackWarmUp      int // round trips, of all clients together
-	acks           int
-	roomSize       int
-	roomWarmUp     int // broadcasts
-	broadcasts     int
+	rooms          []int // members
+	roomSize       int   // members where the size is not what is measured
+	manyRooms      int
+	smallRoom      int           // members of each of the many
+	stuck          int           // members that never read
+	span           time.Duration // of measurements that go on for a time
+	settle         time.Duration // before the memory of idle clients is read
 	stormClients   int
 	stormRounds    int
 }
@@ -52,120 +105,77 @@ type sizes struct {
 // fullSizes are those of the package's documentation.
 func fullSizes() sizes {
 	return sizes{
-		idleClients:    5000,
+		idle:           [2]int{5000, 18_000},
+		heldPolls:      5000,
+		growingClients: []int{1000, 2000, 5000, 10_000, 18_000},
 		connectWarmUp:  500,
-		connectClients: 3000,
+		connects:       3000,
+		starts:         5,
 		ackClients:     100,
-		ackWarmUp:      20_000,
-		acks:           100_000,
+		rooms:          []int{10, 1000, 10_000},
 		roomSize:       1000,
-		roomWarmUp:     64,
-		broadcasts:     320,
+		manyRooms:      1000,
+		smallRoom:      10,
+		stuck:          10,
+		span:           1200 * time.Millisecond,
+		settle:         5 * time.Second,
 		stormClients:   3000,
 		stormRounds:    10,
 	}
 }
 
-// shortSizes are for a quick look. Rooms stay as large as they are, since their
-// size is part of the figure.
+// shortSizes are for a quick look.
 func shortSizes() sizes {
-	s := fullSizes()
-	s.idleClients, s.connectClients = 1000, 1000
-	s.ackWarmUp, s.acks = 5000, 20_000
-	s.roomWarmUp, s.broadcasts = 32, 96
-	s.stormClients, s.stormRounds = 1000, 2
-	return s
+	z := fullSizes()
+	z.idle, z.heldPolls = [2]int{1000, 3000}, 1000
+	z.growingClients = []int{500, 1000, 3000}
+	z.connects, z.starts = 1000, 3
+	z.rooms, z.manyRooms = []int{10, 1000, 3000}, 300
+	z.span, z.settle = 300*time.Millisecond, 3*time.Second
+	z.stormClients, z.stormRounds = 1000, 2
+	return z
 }
 
-// scenarios lists all of them in the order of the table.
-func scenarios() []scenario {
-	cpu := func(what string) row { return row{title: "server CPU per " + what + ", µs", format: "%.2f"} }
-	return []scenario{
-		{
-			name: "idle", measure: measureIdle,
-			rows: []row{{title: "resident memory per idle client, KB", format: "%.1f"}},
-		},
-		{
-			name: "connect", measure: measureConnect,
-			rows: []row{{title: "server CPU per accepted connection, µs", format: "%.0f"}},
-		},
-		{
-			name: "ack", rows: []row{cpu("ack round trip, 1 in flight for each of 100 clients")},
-			measure: func(ctx context.Context, l *lab, s *server) ([]float64, error) { return measureAcks(ctx, l, s, 1) },
-		},
-		{
-			name: "ack16", rows: []row{cpu("ack round trip, 16 in flight for each of 100 clients")},
-			measure: func(ctx context.Context, l *lab, s *server) ([]float64, error) { return measureAcks(ctx, l, s, 16) },
-		},
-		{
-			name: "room", measure: measureRoom,
-			rows: []row{
-				cpu("delivery, room of 1,000, 1 broadcast in flight"),
-				cpu("delivery, room of 1,000, 4 broadcasts in flight"),
-				cpu("delivery, room of 1,000, 32 broadcasts in flight"),
-			},
-		},
-		{
-			name: "redis", cluster: true, measure: measureRedis,
-			rows: []row{cpu("delivery, the room on two instances over Redis, 4 in flight")},
-		},
-		{
-			name: "stuck", measure: measureStuck,
-			rows: []row{{title: "time of a broadcast while one member never reads, over the time without it", format: "%.2f", ratio: true}},
-		},
-	}
-}
-
-// selectScenarios returns the scenarios with the given names, in the order of the
-// table.
-func selectScenarios(names string) ([]scenario, error) {
-	wanted := map[string]bool{}
-	for name := range strings.SplitSeq(names, ",") {
-		wanted[name] = true
-	}
-	var selected []scenario
-	for _, s := range scenarios() {
-		if wanted[s.name] {
-			selected = append(selected, s)
-			delete(wanted, s.name)
+// selectGrowths returns those growths of all that the names select.
+func selectGrowths(all []*growth, names string) []*growth {
+	var selected []*growth
+	for _, g := range all {
+		for name := range strings.SplitSeq(names, ",") {
+			if name == "all" || name == "growth" || name == "growth/"+g.name {
+				selected = append(selected, g)
+				break
+			}
 		}
 	}
-	for name := range wanted {
-		return nil, fmt.Errorf("%w: %q", errUnknownScenario, name)
+	return selected
+}
+
+// selectScenarios returns those of all whose names are listed, in their order.
+func selectScenarios(all []scenario, names string) ([]scenario, error) {
+	if names == "all" {
+		return all, nil
+	}
+	wanted := map[string]bool{} // whether it has been found
+	for name := range strings.SplitSeq(names, ",") {
+		if name != "growth" && !strings.HasPrefix(name, "growth/") {
+			wanted[name] = false
+		}
+	}
+	var selected []scenario
+	for _, sc := range all {
+		group, _, _ := strings.Cut(sc.name, "/")
+		for _, name := range []string{sc.name, group} {
+			if _, ok := wanted[name]; ok {
+				wanted[name] = true
+				selected = append(selected, sc)
+				break
+			}
+		}
+	}
+	for name, found := range wanted {
+		if !found {
+			return nil, fmt.Errorf("%w: %q", errUnknownScenario, name)
+		}
 	}
 	return selected, nil
-}
-
-// withServer starts the server, calls use with it and a swarm, and stops both.
-func withServer(ctx context.Context, l *lab, s *server, use func(in *instance, sw *swarm) error) error {
-	in, err := s.start(ctx)
-	if err != nil {
-		return err
-	}
-	defer in.stop()
-	sw, err := newSwarm(l, s)
-	if err != nil {
-		return err
-	}
-	if err := use(in, sw); err != nil {
-		return errors.Join(in.explain(err), sw.close())
-	}
-	return sw.close()
-}
-
-// microsecondsPer returns the CPU time that the instances use during work, in
-// microseconds for each of n units.
-func microsecondsPer(n int, instances []*instance, work func() error) (float64, error) {
-	before, err := totalCPU(instances)
-	if err != nil {
-		return 0, err
-	}
-	if err := work(); err != nil {
-		return 0, err
-	}
-	after, err := totalCPU(instances)
-	if err != nil {
-		return 0, err
-	}
-	return float64((after - before).Nanoseconds()) / 1000 / float64(n), nil
 }

@@ -18,22 +18,28 @@ var (
 
 // server is a program to measure.
 type server struct {
-	name      string // as in the -servers flag
-	title     string // as in the table
-	clustered bool   // whether it can share rooms through Redis
-	flaws     *flaws // counts what is tolerated, if anything is
-	argv      []string
-	// prepare builds or finds the program in the module at root and returns its
-	// command line. It may put files in dir.
-	prepare func(ctx context.Context, root, dir string) (argv []string, err error)
+	name     string // as in the -servers flag
+	title    string // as in the table
+	features feature
+	flaws    *flaws // counts what is tolerated, if anything is
+	profiles bool   // whether it can be profiled
+	argv     []string
+	minimal  string // the binary of a minimal server, if there is such a thing
+	// prepare builds or finds the program in the module at root. It may put files
+	// in dir.
+	prepare func(ctx context.Context, s *server, root, dir string) error
 }
 
 // servers lists the programs in the order of the table's columns.
 func servers() []*server {
 	return []*server{
-		{name: "tandem", title: "Tandem", clustered: true, prepare: prepareTandem},
-		{name: "node", title: "Node socket.io", clustered: true, prepare: prepareNode},
-		{name: "zishang", title: "Go peer (zishang520 v2)", flaws: &flaws{}, prepare: prepareZishang},
+		{
+			name: "tandem", title: "Tandem", prepare: prepareTandem, profiles: true,
+			features: clusters | polls | attaches | goroutines | heartbeats | isolates,
+		},
+		{name: "node", title: "Node.js", prepare: prepareNode, features: clusters | polls | attaches | heartbeats | isolates},
+		{name: "zishang", title: "Go peer", prepare: prepareZishang, features: polls | attaches | heartbeats | isolates, flaws: &flaws{}},
+		{name: "plain", title: "plain Go", prepare: preparePlain},
 	}
 }
 
@@ -46,11 +52,10 @@ func selectServers(ctx context.Context, names, root, dir string) ([]*server, err
 			if s.name != name {
 				continue
 			}
-			argv, err := s.prepare(ctx, root, dir)
-			if err != nil {
+			if err := s.prepare(ctx, s, root, dir); err != nil {
 				return nil, fmt.Errorf("preparing %s: %w", name, err)
 			}
-			s.argv, found = argv, true
+			found = true
 			selected = append(selected, s)
 		}
 		if !found {
@@ -61,61 +66,70 @@ func selectServers(ctx context.Context, names, root, dir string) ([]*server, err
 }
 
 // start starts one instance of the server.
-func (s *server) start(ctx context.Context, env ...string) (*instance, error) {
+func (s *server) start(ctx context.Context, profiled bool, env ...string) (*instance, error) {
 	addr, err := freeAddress(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return startInstance(ctx, addr, s.argv, append(env, "PORT="+strconv.Itoa(int(addr.Port())))...)
-}
-
-// startRedis starts a redis-server that keeps nothing on disk and returns it with
-// its URL.
-func startRedis(ctx context.Context, dir string) (*instance, string, error) {
-	program, err := exec.LookPath("redis-server")
-	if err != nil {
-		return nil, "", fmt.Errorf("redis-server: %w; run `make deps`", errNotInstalled)
+	env = append(env, "PORT="+strconv.Itoa(int(addr.Port())))
+	pprof := ""
+	if profiled && s.profiles {
+		// The next port that is free then.
+		free, err := freeAddress(ctx)
+		if err != nil {
+			return nil, err
+		}
+		pprof = free.String()
+		env = append(env, "BENCH_PPROF="+pprof)
 	}
-	addr, err := freeAddress(ctx)
+	in, err := startInstance(ctx, addr, s.argv, env...)
 	if err != nil {
-		return nil, "", err
+		return nil, err
 	}
-	in, err := startInstance(ctx, addr, []string{
-		program, "--bind", "127.0.0.1", "--port", strconv.Itoa(int(addr.Port())),
-		"--save", "", "--appendonly", "no", "--dir", dir,
-	})
-	return in, "redis://" + addr.String() + "/0", err
+	in.pprof = pprof
+	return in, nil
 }
 
-func prepareTandem(ctx context.Context, root, dir string) ([]string, error) {
-	return build(ctx, root, "./examples/bench", filepath.Join(dir, "tandem"))
+func prepareTandem(ctx context.Context, s *server, root, dir string) error {
+	s.argv, s.minimal = []string{filepath.Join(dir, "tandem")}, filepath.Join(dir, "minimal")
+	if err := build(ctx, root, "./examples/bench/minimal", s.minimal); err != nil {
+		return err
+	}
+	return build(ctx, root, "./examples/bench", s.argv[0])
 }
 
-func prepareZishang(ctx context.Context, root, dir string) ([]string, error) {
-	return build(ctx, filepath.Join(root, "examples", "peers", "zishang"), ".", filepath.Join(dir, "zishang"))
+func prepareZishang(ctx context.Context, s *server, root, dir string) error {
+	s.argv, s.minimal = []string{filepath.Join(dir, "zishang")}, filepath.Join(dir, "zishang")
+	return build(ctx, filepath.Join(root, "examples", "peers", "zishang"), ".", s.argv[0])
 }
 
-func prepareNode(_ context.Context, root, _ string) ([]string, error) {
+func preparePlain(ctx context.Context, s *server, root, dir string) error {
+	s.argv = []string{filepath.Join(dir, "plain")}
+	return build(ctx, root, "./examples/bench/plain", s.argv[0])
+}
+
+func prepareNode(_ context.Context, s *server, root, _ string) error {
 	node, err := exec.LookPath("node")
 	if err != nil {
-		return nil, fmt.Errorf("node: %w", errNotInstalled)
+		return fmt.Errorf("node: %w", errNotInstalled)
 	}
 	folder := filepath.Join(root, "examples", "peers", "node")
 	if _, err := os.Stat(filepath.Join(folder, "node_modules", "socket.io")); err != nil {
-		return nil, fmt.Errorf("socket.io in %s: %w; run `make deps`", folder, errNotInstalled)
+		return fmt.Errorf("socket.io in %s: %w; run `make deps`", folder, errNotInstalled)
 	}
-	return []string{node, filepath.Join(folder, "bench.mjs")}, nil
+	s.argv = []string{node, filepath.Join(folder, "bench.mjs")}
+	return nil
 }
 
-// build builds the main package in the module folder and returns the command
-// line that runs it.
-func build(ctx context.Context, folder, pkg, binary string) ([]string, error) {
+// build builds the main package in the module folder, as `go build` does by
+// default.
+func build(ctx context.Context, folder, pkg, binary string) error {
 	cmd := exec.CommandContext(ctx, "go", "build", "-o", binary, pkg)
 	cmd.Dir = folder
 	if out, err := cmd.CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("building %s: %w\n%s", pkg, err, out)
+		return fmt.Errorf("building %s: %w\n%s", pkg, err, out)
 	}
-	return []string{binary}, nil
+	return nil
 }
 
 // moduleRoot returns the folder of the module that the command is run in.

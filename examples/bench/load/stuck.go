@@ -2,49 +2,66 @@ package main
 
 import (
 	"context"
+	"fmt"
+	"strconv"
 	"strings"
 	"time"
 )
 
 const (
 	// fillerSize is the length of the payloads that fill the buffers of the
-	// connection that is not read.
-	fillerSize = 16 << 10
+	// connection that is not read: one is more than the client's end takes.
+	fillerSize = 256 << 10
 	// fillerSurplus is how many fillers the server has to keep for that
 	// connection beside those that the kernel keeps.
-	fillerSurplus = 4
+	fillerSurplus = 2
 )
 
-// measureStuck returns how many times as long broadcasts take with a member that
-// never reads.
-func measureStuck(ctx context.Context, l *lab, s *server) (figures []float64, err error) {
-	err = withServer(ctx, l, s, func(in *instance, sw *swarm) error {
-		a, err := newAudience(ctx, sw, l.sizes.roomSize, in.addr)
-		if err != nil {
-			return err
-		}
-		if err := a.broadcast(ctx, 1, l.sizes.roomWarmUp); err != nil {
-			return err
-		}
-		without, err := a.timed(ctx, l.sizes.broadcasts)
-		if err != nil {
-			return err
-		}
-		if err := a.addStuck(ctx, in); err != nil {
-			return err
-		}
-		with, err := a.timed(ctx, l.sizes.broadcasts)
-		figures = []float64{float64(with) / float64(without)}
-		return err
-	})
-	return figures, err
+// stuckScenario measures what members that never read cost the others.
+func stuckScenario(z sizes) scenario {
+	const title = "time of a broadcast while %s of the room never read%s, over the time without"
+	return scenario{
+		name: "stuck", needs: isolates,
+		setup: func(ctx context.Context, r *rig) error { return setUpAudience(ctx, r, 1, z.roomSize) },
+		steps: []step{
+			{
+				rows:    []row{{title: fmt.Sprintf(title, "one", "s"), format: "%.2f", ratio: true, main: true}},
+				measure: func(ctx context.Context, r *rig) ([]float64, error) { return measureStuck(ctx, r, 1) },
+			},
+			{
+				rows:    []row{{title: fmt.Sprintf(title, thousands(z.stuck), ""), format: "%.2f", ratio: true}},
+				measure: func(ctx context.Context, r *rig) ([]float64, error) { return measureStuck(ctx, r, z.stuck) },
+			},
+		},
+	}
 }
 
-// timed returns how long n broadcasts take, one after the other.
-func (a *audience) timed(ctx context.Context, n int) (time.Duration, error) {
+// measureStuck adds members that never read until there are as many as wanted. It
+// returns how many times as long broadcasts take then.
+func measureStuck(ctx context.Context, r *rig, wanted int) (figures []float64, err error) {
+	a := r.audience
+	if a.unhindered == 0 {
+		if _, err := a.timed(ctx, r.sizes.span/3); err != nil {
+			return nil, err
+		}
+		if a.unhindered, err = a.timed(ctx, r.sizes.span); err != nil {
+			return nil, err
+		}
+	}
+	for ; a.stuck < wanted; a.stuck++ {
+		if err := a.addStuck(ctx, r.instances[0]); err != nil {
+			return nil, err
+		}
+	}
+	with, err := a.timed(ctx, r.sizes.span)
+	return []float64{float64(with) / float64(a.unhindered)}, err
+}
+
+// timed returns how long a broadcast takes when there is one after the other.
+func (a *audience) timed(ctx context.Context, span time.Duration) (time.Duration, error) {
 	start := time.Now()
-	err := a.broadcast(ctx, 1, n)
-	return time.Since(start), err
+	_, err := a.broadcast(ctx, 1, 8, span)
+	return time.Since(start) / time.Duration(max(1, len(a.reached))), err
 }
 
 // addStuck adds a member that does not read and fills its connection.
@@ -53,28 +70,29 @@ func (a *audience) addStuck(ctx context.Context, in *instance) error {
 		return err
 	}
 	c := a.swarm.clients[len(a.swarm.clients)-1]
-	if err := a.swarm.join(ctx, aside, c); err != nil {
-		return err
-	}
+	room := aside + strconv.Itoa(c.main.fd)
 	if err := a.swarm.join(ctx, room, c); err != nil {
 		return err
 	}
-	if err := a.swarm.poller.mute(c.fd); err != nil {
+	if err := a.swarm.join(ctx, hall, c); err != nil {
 		return err
 	}
-	port, err := a.swarm.poller.localPort(c.fd)
+	if err := a.swarm.poller.mute(c.main.fd); err != nil {
+		return err
+	}
+	end, err := a.swarm.poller.local(c.main.fd)
 	if err != nil {
 		return err
 	}
-	return a.fill(ctx, func() (int64, error) { return unsent(in.addr.Port(), port) })
+	return a.fill(ctx, room, func() (int64, error) { return unsent(in.addr, end) })
 }
 
-// fill publishes to the room that the stuck member is alone in until the kernel
-// has taken nothing of the last fillers.
-func (a *audience) fill(ctx context.Context, unsent func() (int64, error)) error {
-	filler := textFrame(eventMessage + `["pub","` + aside + `","` + strings.Repeat("f", fillerSize) + `"]`)
+// fill publishes to the room that a stuck member is alone in until the kernel has
+// taken nothing of the last fillers.
+func (a *audience) fill(ctx context.Context, room string, unsent func() (int64, error)) error {
+	filler := textMessage(eventMessage + `["pub","` + room + `","` + strings.Repeat("f", fillerSize) + `"]`)
 	// The acknowledgement tells that the filler has been dealt with.
-	marker := textFrame(echoMessage(0))
+	marker := echoMessage(0, "")
 	handled, published, surplus := 0, 0, 0
 	largest := int64(0)
 	a.swarm.onAck = func(*client, int, []byte) error {
@@ -92,8 +110,12 @@ func (a *audience) fill(ctx context.Context, unsent func() (int64, error)) error
 		if surplus++; n > largest {
 			largest, surplus = n, 0
 		}
+		if largest >= fillerSize && surplus >= fillerSurplus {
+			return true, nil
+		}
 		published++
-		a.publisher.out = append(append(a.publisher.out, filler...), marker...)
-		return largest > 0 && surplus >= fillerSurplus, a.swarm.flush(a.publisher)
+		a.swarm.queue(a.publisher, filler)
+		a.swarm.queue(a.publisher, marker)
+		return false, a.swarm.flush(a.publisher)
 	})
 }

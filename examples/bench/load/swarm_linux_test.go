@@ -2,38 +2,43 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/gorilla/websocket"
+
+	"github.com/tandem-go/tandem/socketio"
 )
 
 // contract is a minimal server of the measuring contract, which can be made to
 // misbehave.
 type contract struct {
-	deaf      bool // does not answer CONNECT
-	repeating bool // delivers each broadcast twice
-	mu        sync.Mutex
-	members   []*websocket.Conn
+	deaf       bool // does not answer CONNECT
+	repeating  bool // delivers each broadcast twice
+	fragmented bool // writes each message in pieces
+	mu         sync.Mutex
+	members    map[string][]*websocket.Conn
 }
 
 // ServeHTTP serves one connection.
 func (c *contract) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	ws, err := (&websocket.Upgrader{}).Upgrade(w, r, nil)
+	ws, err := (&websocket.Upgrader{WriteBufferSize: 16}).Upgrade(w, r, nil)
 	if err != nil {
 		return
 	}
 	defer ws.Close()
-	c.write(ws, `0{"sid":"x"}`)
-	c.write(ws, "2")
+	c.write(ws, websocket.TextMessage, `0{"sid":"x"}`)
+	c.write(ws, websocket.TextMessage, "2")
 	for {
 		_, msg, err := ws.ReadMessage()
 		if err != nil {
@@ -50,30 +55,66 @@ func (c *contract) message(ws *websocket.Conn, msg string) {
 	switch {
 	case msg == "40":
 		if !c.deaf {
-			c.write(ws, `40{"sid":"y"}`)
+			c.write(ws, websocket.TextMessage, `40{"sid":"y"}`)
 		}
 	case strings.HasPrefix(args, `"echo",`):
-		c.write(ws, "43"+id+"["+strings.TrimPrefix(args, `"echo",`))
+		c.write(ws, websocket.TextMessage, "43"+id+"["+strings.TrimPrefix(args, `"echo",`))
 	case strings.HasPrefix(args, `"join",`):
 		c.mu.Lock()
-		c.members = append(c.members, ws)
+		if c.members == nil {
+			c.members = map[string][]*websocket.Conn{}
+		}
+		room := strings.Trim(strings.TrimPrefix(args, `"join",`), `]"`)
+		c.members[room] = append(c.members[room], ws)
 		c.mu.Unlock()
-		c.write(ws, "43"+id+"[]")
-	case strings.HasPrefix(args, `"pub","bench",`):
-		for _, member := range c.members {
-			c.write(member, `42["msg",`+strings.TrimPrefix(args, `"pub","bench",`))
-			if c.repeating {
-				c.write(member, `42["msg",`+strings.TrimPrefix(args, `"pub","bench",`))
+		c.write(ws, websocket.TextMessage, "43"+id+"[]")
+	case strings.HasPrefix(args, `"pub",`):
+		c.publish(ws, strings.HasPrefix(msg, binaryMessage), strings.TrimPrefix(args, `"pub",`))
+	}
+}
+
+// publish delivers a broadcast, whose payload is the next message if it is binary.
+func (c *contract) publish(ws *websocket.Conn, binary bool, args string) {
+	room, payload, _ := strings.Cut(args, ",")
+	head, attachment := eventMessage+`["msg",`+payload, ""
+	if binary {
+		_, msg, err := ws.ReadMessage()
+		if err != nil {
+			return
+		}
+		head, attachment = binaryMessage+`["msg",`+payload, string(msg)
+	}
+	times := 1
+	if c.repeating {
+		times = 2
+	}
+	for _, member := range c.members[strings.Trim(room, `"`)] {
+		for range times {
+			c.write(member, websocket.TextMessage, head)
+			if binary {
+				c.write(member, websocket.BinaryMessage, attachment)
 			}
 		}
 	}
 }
 
-// write writes a text message, one at a time.
-func (c *contract) write(ws *websocket.Conn, msg string) {
+// write writes a message, one at a time.
+func (c *contract) write(ws *websocket.Conn, kind int, msg string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	_ = ws.WriteMessage(websocket.TextMessage, []byte(msg))
+	if !c.fragmented {
+		_ = ws.WriteMessage(kind, []byte(msg))
+		return
+	}
+	// A writer that is written to in pieces sends each that fills its buffer.
+	w, err := ws.NextWriter(kind)
+	if err != nil {
+		return
+	}
+	for piece := range slices.Chunk([]byte(msg), 10) {
+		_, _ = w.Write(piece)
+	}
+	_ = w.Close()
 }
 
 // swarmOn returns a swarm, and the address of a server that is run by c.
@@ -81,7 +122,7 @@ func swarmOn(t *testing.T, c *contract, tolerated *flaws) (*swarm, netip.AddrPor
 	t.Helper()
 	srv := httptest.NewServer(c)
 	t.Cleanup(srv.Close)
-	s, err := newSwarm(&lab{patience: 5 * time.Second}, &server{flaws: tolerated})
+	s, err := newSwarm(&lab{patience: 15 * time.Second}, &server{flaws: tolerated})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -105,8 +146,9 @@ func TestSwarmEchoes(t *testing.T) {
 				t.Fatalf("%d of %d clients connected", s.ready, len(s.clients))
 			}
 			for _, inFlight := range []int{1, 16} {
-				if err := s.echo(t.Context(), inFlight, 3210); err != nil {
-					t.Errorf("%d in flight: %v", inFlight, err)
+				done, err := s.echo(t.Context(), inFlight, 1000, 20*time.Millisecond)
+				if err != nil || done < 100*inFlight {
+					t.Errorf("%d in flight: %d done, %v", inFlight, done, err)
 				}
 			}
 		})
@@ -114,25 +156,137 @@ func TestSwarmEchoes(t *testing.T) {
 }
 
 func TestAudienceReceivesEverything(t *testing.T) {
-	s, addr := swarmOn(t, &contract{}, nil)
-	a, err := newAudience(t.Context(), s, 20, addr)
+	tests := []struct {
+		name   string
+		server *contract
+		rooms  int
+		size   int
+		binary bool
+	}{
+		{"one room", &contract{}, 1, usualSize, false},
+		{"many rooms", &contract{}, 5, usualSize, false},
+		{"binary", &contract{}, 1, usualSize, true},
+		{"long messages", &contract{}, 1, 5000, false},
+		{"fragments", &contract{fragmented: true}, 1, 100, false},
+		{"binary fragments", &contract{fragmented: true}, 2, 100, true},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s, addr := swarmOn(t, tt.server, nil)
+			a, err := newAudiences(t.Context(), s, tt.rooms, 20, addr)
+			if err != nil {
+				t.Fatal(err)
+			}
+			a.size, a.binary = tt.size, tt.binary
+			observed := 0
+			a.observe = func(time.Duration) { observed++ }
+			total := 0
+			for _, window := range []int{1, 4, 32} {
+				n, err := a.broadcast(t.Context(), window, 40, 0)
+				if err != nil {
+					t.Fatalf("%d in flight: %v", window, err)
+				}
+				total += n
+			}
+			if total != 3*40*20 || observed != total {
+				t.Errorf("%d deliveries, of which %d were observed", total, observed)
+			}
+			for i, member := range a.members {
+				if member.received != total/20/tt.rooms {
+					t.Errorf("member %d has received %d", i, member.received)
+				}
+			}
+			if a.publisher.received != 0 {
+				t.Errorf("the publisher has received %d", a.publisher.received)
+			}
+		})
+	}
+}
+
+// library serves the contract with this library, which offers polling.
+func library(t *testing.T) netip.AddrPort {
+	t.Helper()
+	io := socketio.NewServer(nil)
+	socketio.OnWithAck(io, "echo", func(_ context.Context, _ *socketio.Socket, data json.RawMessage) (json.RawMessage, error) {
+		return data, nil
+	})
+	socketio.On(io, "join", func(_ context.Context, s *socketio.Socket, room string) error {
+		s.Join(room)
+		return nil
+	})
+	socketio.On(io, "pub", func(_ context.Context, _ *socketio.Socket, p socketio.Args2[string, json.RawMessage]) error {
+		return io.To(p.A).Emit("msg", p.B)
+	})
+	srv := httptest.NewServer(io)
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		if err := io.Shutdown(ctx); err != nil {
+			t.Errorf("Shutdown: %v", err)
+		}
+		srv.Close()
+	})
+	return netip.MustParseAddrPort(srv.Listener.Addr().String())
+}
+
+func TestPollingClients(t *testing.T) {
+	addr := library(t)
+	s, err := newSwarm(&lab{patience: 10 * time.Second}, &server{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	total := 0
-	for _, window := range []int{1, 4, 32} {
-		if err := a.broadcast(t.Context(), window, 50); err != nil {
-			t.Fatalf("%d in flight: %v", window, err)
+	t.Cleanup(func() {
+		if err := s.close(); err != nil {
+			t.Error(err)
 		}
-		total += 50
+	})
+	s.polling = true
+	a, err := newAudience(t.Context(), s, 30, addr)
+	if err != nil {
+		t.Fatal(err)
 	}
-	for i, member := range a.members {
-		if member.received != total {
-			t.Errorf("member %d has received %d of %d", i, member.received, total)
+	if a.publisher.polling || !a.members[0].polling {
+		t.Error("the members do not poll, or the publisher does")
+	}
+	if n, err := a.broadcast(t.Context(), 4, 20, 0); n != 20*30 || err != nil {
+		t.Errorf("%d deliveries, %v", n, err)
+	}
+	if err := s.idle(t.Context(), 50*time.Millisecond); err != nil {
+		t.Error(err)
+	}
+	if err := s.dropPosts(); err != nil {
+		t.Error(err)
+	}
+	if a.members[0].posts != nil {
+		t.Error("the connection for messages is still there")
+	}
+	// The next message makes another one.
+	if done, err := s.echo(t.Context(), 2, 100, 20*time.Millisecond); err != nil || done < 2*31 {
+		t.Errorf("%d round trips, %v", done, err)
+	}
+}
+
+func TestStuckMembersDoNotRead(t *testing.T) {
+	addr := library(t)
+	r := &rig{lab: &lab{patience: 10 * time.Second, sizes: sizes{span: 10 * time.Millisecond}}, instances: []*instance{{addr: addr}}}
+	var err error
+	if r.swarm, err = newSwarm(r.lab, &server{}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := r.swarm.close(); err != nil {
+			t.Error(err)
 		}
+	})
+	if r.audience, err = newAudience(t.Context(), r.swarm, 10, addr); err != nil {
+		t.Fatal(err)
 	}
-	if a.publisher.received != 0 {
-		t.Errorf("the publisher has received %d", a.publisher.received)
+	figures, err := measureStuck(t.Context(), r, 1)
+	if err != nil || len(figures) != 1 || figures[0] <= 0 {
+		t.Errorf("measureStuck = %v, %v", figures, err)
+	}
+	if len(r.swarm.clients) != 12 {
+		t.Errorf("%d clients", len(r.swarm.clients))
 	}
 }
 
@@ -142,7 +296,7 @@ func TestRepeatedDeliveryFails(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := a.broadcast(t.Context(), 1, 3); !errors.Is(err, errWrongDelivery) {
+	if _, err := a.broadcast(t.Context(), 1, 3, 0); !errors.Is(err, errWrongDelivery) {
 		t.Errorf("broadcast = %v", err)
 	}
 }

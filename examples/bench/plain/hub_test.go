@@ -1,0 +1,93 @@
+package main
+
+import (
+	"net"
+	"net/http/httptest"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gorilla/websocket"
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// dial returns a connected client.
+func dial(t *testing.T, url string) *websocket.Conn {
+	t.Helper()
+	ws, resp, err := websocket.DefaultDialer.DialContext(t.Context(), "ws"+strings.TrimPrefix(url, "http")+"/socket.io/", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	t.Cleanup(func() { ws.Close() })
+	if err := ws.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	expect(t, ws, `0{"sid":"plain"`)
+	exchange(t, ws, "40", `40{"sid":"plain"}`)
+	return ws
+}
+
+// expect reads a message, which has to start with prefix.
+func expect(t *testing.T, ws *websocket.Conn, prefix string) {
+	t.Helper()
+	if _, msg, err := ws.ReadMessage(); err != nil || !strings.HasPrefix(string(msg), prefix) {
+		t.Fatalf("read %q, %v; want %q", msg, err, prefix)
+	}
+}
+
+// exchange sends a message and expects an answer.
+func exchange(t *testing.T, ws *websocket.Conn, msg, answer string) {
+	t.Helper()
+	if err := ws.WriteMessage(websocket.TextMessage, []byte(msg)); err != nil {
+		t.Fatal(err)
+	}
+	expect(t, ws, answer)
+}
+
+func TestContract(t *testing.T) {
+	h := &hub{rooms: map[string][]net.Conn{}}
+	srv := httptest.NewServer(h)
+	defer srv.Close()
+	member, other := dial(t, srv.URL), dial(t, srv.URL)
+	exchange(t, member, `421["echo","hello"]`, `431["hello"]`)
+	long := strings.Repeat("x", 3000)
+	exchange(t, member, `422["echo","`+long+`"]`, `432["`+long+`"]`)
+	exchange(t, member, `420["join","r"]`, `430[]`)
+	exchange(t, other, `420["join","r"]`, `430[]`)
+	exchange(t, other, `42["pub","r","one"]`, `42["msg","one"]`)
+	expect(t, member, `42["msg","one"]`)
+
+	// Whoever does something else is sent away, and leaves the room.
+	if err := other.WriteMessage(websocket.TextMessage, []byte("nonsense")); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := other.ReadMessage(); err == nil {
+		t.Error("the connection goes on after nonsense")
+	}
+	h.await(t, "r", 1)
+	exchange(t, member, `42["pub","r","two"]`, `42["msg","two"]`)
+	member.Close()
+	h.await(t, "r", 0)
+}
+
+// await waits until a room has n members.
+func (h *hub) await(t *testing.T, room string, n int) {
+	t.Helper()
+	deadline := time.Now().Add(10 * time.Second)
+	for {
+		h.mu.RLock()
+		got := len(h.rooms[room])
+		h.mu.RUnlock()
+		if got == n {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("the room has %d members, want %d", got, n)
+		}
+		runtime.Gosched()
+	}
+}
