@@ -31,7 +31,7 @@ check: deps
 	cd examples/peers/zishang && $(GO) build -o /dev/null ./...
 
 test: check
-	.ci/fuzz 5s
+	.ci/fuzz 20000x
 	$(GO) test -run 'Alloc|Size|Footprint' ./... # the race detector allocates, so these run without it
 	$(GO) run ./examples/bench/guard
 	TANDEM_PARKING=off $(GO) test $(TESTFLAGS) ./socketio/engine ./socketio ./examples/peers

@@ -63,7 +63,8 @@ func (c *wsConn) run(early []byte) {
 		c.watch()
 		return
 	default:
-		err = c.read(c.source())
+		c.read(c.source(), &reading{conn: c})
+		return
 	}
 	c.finish(err)
 }
@@ -103,28 +104,37 @@ func (c *wsConn) lingering() bool {
 	return c.lingers
 }
 
-// read feeds the parser with what arrives.
-func (c *wsConn) read(src source) error {
-	h := &reading{conn: c}
+// read feeds the parser with what arrives until the connection ends. A client that
+// has nothing to say is left to a new goroutine, because the stack of this one has
+// grown by what it has handled, and would not shrink any more.
+func (c *wsConn) read(src source, h *reading) {
 	for {
 		b, err := src.next()
 		if len(b) > 0 {
 			ferr := c.parser.Feed(b, c.session.srv.limits, h)
 			src.release()
 			if ferr != nil {
-				return ferr
+				err = ferr
 			}
 		}
 		if err != nil {
-			return err
+			c.finish(err)
+			return
+		}
+		if h.restful || !h.begun {
+			h.begun, h.restful = true, false
+			go c.read(src, h)
+			return
 		}
 	}
 }
 
 // reading handles what the parser finds in a connection's input.
 type reading struct {
-	conn *wsConn
-	in   *input // nil unless the connection is parked
+	conn    *wsConn
+	in      *input // nil unless the connection is parked
+	begun   bool   // something has been read
+	restful bool   // that was, in the end, the answer to a ping
 }
 
 // Message handles a message: the text or binary form of one packet.
@@ -134,6 +144,7 @@ func (r *reading) Message(binary bool, data []byte) error {
 		return c.try.onMessage(binary, data)
 	}
 	s := c.session
+	r.restful = false
 	if binary {
 		s.receive(packet.Packet{Type: packet.Message, Binary: true, Data: data}, r.in)
 	} else {
@@ -142,6 +153,7 @@ func (r *reading) Message(binary bool, data []byte) error {
 			s.end(ending{reason: ParseError, err: err})
 			return errEnded
 		}
+		r.restful = p.Type == packet.Pong
 		s.receive(p, r.in)
 	}
 	if s.State() == StateClosed {

@@ -50,7 +50,7 @@ func (p *parking) input(c *wsConn, w *park.Worker) *input {
 		in = new(input)
 	}
 	in.worker = w
-	in.reading = reading{c, in}
+	in.reading = reading{conn: c, in: in}
 	return in
 }
 

@@ -12,7 +12,7 @@ type source interface {
 }
 
 // readBuffer is what an active connection reads into. Idle ones have none.
-type readBuffer [16 << 10]byte
+type readBuffer [32 << 10]byte
 
 // plainBuffer is the size of the buffers that connections keep which cannot wait
 // without one.

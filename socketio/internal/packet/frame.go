@@ -59,7 +59,7 @@ func (f *Frame) make(head []byte, binaryMessage bool, fill func(dst []byte) ([]b
 // least, and not larger than what an idle frame may keep.
 const (
 	minRefill = 128
-	maxRefill = 4 << 10
+	maxRefill = 16 << 10
 )
 
 // Refill makes f the frame of a message as [New] does, in the memory of the message

@@ -59,11 +59,16 @@ type partial struct {
 // Feed parses the bytes that follow those of the call before. It unmasks the
 // frames in place, so b is overwritten; nothing of it is kept.
 func (p *Parser) Feed(b []byte, lim Limits, h Handler) error {
-	if half := p.pending; half != nil && len(half.rest) > 0 {
-		// Growing by doubling keeps the work linear in the bytes received, and
-		// memory follows what has arrived, never what a header promises.
-		half.rest = append(half.rest, b...)
-		b = half.rest
+	if p.pending != nil && len(p.pending.rest) > 0 {
+		n, err := p.complete(b, lim, h)
+		if err != nil {
+			p.pending = nil
+			return err
+		}
+		if len(p.pending.rest) > 0 {
+			return nil
+		}
+		b = b[n:]
 	}
 	n, err := p.frames(b, lim, h)
 	if err != nil {
@@ -72,6 +77,50 @@ func (p *Parser) Feed(b []byte, lim Limits, h Handler) error {
 	}
 	p.keep(b[n:])
 	return nil
+}
+
+// complete completes the frame that is half received with the first bytes of b, as
+// far as they go, and handles it. It returns their number.
+func (p *Parser) complete(b []byte, lim Limits, h Handler) (used int, err error) {
+	half := p.pending
+	for {
+		want, err := p.extent(half.rest, lim)
+		if err != nil {
+			return used, err
+		}
+		missing := want - len(half.rest)
+		if missing == 0 {
+			break
+		}
+		if used == len(b) {
+			return used, nil
+		}
+		// Growing by doubling keeps the work linear in the bytes received, and
+		// memory follows what has arrived, never what a header promises.
+		n := min(missing, len(b)-used)
+		half.rest = append(half.rest, b[used:used+n]...)
+		used += n
+	}
+	frame := half.rest
+	half.rest = nil
+	_, err = p.frames(frame, lim, h)
+	return used, err
+}
+
+// extent returns the length of the frame of which b is the beginning, or, as long as
+// that is not known, of a part that is.
+func (p *Parser) extent(b []byte, lim Limits) (int, error) {
+	hd, size, err := parseHeader(b)
+	switch {
+	case err != nil:
+		return 0, err
+	case size == 0:
+		return headerSize(b), nil
+	}
+	if err := p.check(hd, lim); err != nil {
+		return 0, err
+	}
+	return size + int(hd.Length), nil
 }
 
 // Idle reports whether no frame and no message is half received.
@@ -89,9 +138,9 @@ func (p *Parser) keep(tail []byte) {
 			p.pending = nil
 		}
 	case half == nil:
-		p.pending = &pending{rest: bytes.Clone(tail)}
-	case len(tail) != len(half.rest):
 		// A copy of the exact size: a few bytes must not pin a large buffer.
+		p.pending = &pending{rest: bytes.Clone(tail)}
+	default:
 		half.rest = bytes.Clone(tail)
 	}
 }
@@ -128,6 +177,26 @@ func (p *Parser) frames(b []byte, lim Limits, h Handler) (done int, err error) {
 			return done, err
 		}
 	}
+}
+
+// headerSize returns the length of a frame's header, or as much of it as is known by
+// b, its beginning.
+func headerSize(b []byte) int {
+	const mask = 4
+	if len(b) < 2 {
+		return 2
+	}
+	size := 2
+	switch b[1] & 0x7f {
+	case 126:
+		size += 2
+	case 127:
+		size += 8
+	}
+	if b[1]&0x80 != 0 {
+		size += mask
+	}
+	return size
 }
 
 // parseHeader reads a frame header. size is 0 if b does not hold all of it.
