@@ -104,6 +104,11 @@ func (c *wsConn) lingering() bool {
 	return c.lingers
 }
 
+// settling is the number of times that something is read from a new connection after
+// which a new goroutine goes on: most clients connect, say what they want to hear of,
+// and are silent then.
+const settling = 4
+
 // read feeds the parser with what arrives until the connection ends. A client that
 // has nothing to say is left to a new goroutine, because the stack of this one has
 // grown by what it has handled, and would not shrink any more.
@@ -121,8 +126,9 @@ func (c *wsConn) read(src source, h *reading) {
 			c.finish(err)
 			return
 		}
-		if h.restful || !h.begun {
-			h.begun, h.restful = true, false
+		if h.restful || h.reads < settling {
+			h.reads++
+			h.restful = false
 			go c.read(src, h)
 			return
 		}
@@ -133,8 +139,8 @@ func (c *wsConn) read(src source, h *reading) {
 type reading struct {
 	conn    *wsConn
 	in      *input // nil unless the connection is parked
-	begun   bool   // something has been read
-	restful bool   // that was, in the end, the answer to a ping
+	reads   int    // that were followed by a new goroutine
+	restful bool   // the last thing read was the answer to a ping
 }
 
 // Message handles a message: the text or binary form of one packet.
