@@ -19,7 +19,6 @@ type wsConn struct {
 	net     *netLink    // nil unless the connection is one of the net package
 	try     *upgradeTry // nil unless the upgrade is still being tried
 	parser  wsframe.Parser
-	pong    *packet.Frame // the answer to the latest ping, not written yet
 	parked  parked
 	code    ws.StatusCode // of the close frame
 	lingers bool          // it is read on after the close frame
@@ -63,7 +62,7 @@ func (c *wsConn) run(early []byte) {
 		c.watch()
 		return
 	default:
-		c.read(c.source(), &reading{conn: c})
+		c.read(c.source())
 		return
 	}
 	c.finish(err)
@@ -112,11 +111,11 @@ const settling = 4
 // read feeds the parser with what arrives until the connection ends. A client that
 // has nothing to say is left to a new goroutine, because the stack of this one has
 // grown by what it has handled, and would not shrink any more.
-func (c *wsConn) read(src source, h *reading) {
+func (c *wsConn) read(src source) {
 	for {
 		b, err := src.next()
 		if len(b) > 0 {
-			ferr := c.parser.Feed(b, c.session.srv.limits, h)
+			ferr := c.parser.Feed(b, c.session.srv.limits, src.handler())
 			src.release()
 			if ferr != nil {
 				err = ferr
@@ -126,10 +125,8 @@ func (c *wsConn) read(src source, h *reading) {
 			c.finish(err)
 			return
 		}
-		if h.restful || h.reads < settling {
-			h.reads++
-			h.restful = false
-			go c.read(src, h)
+		if src.handler().rests() {
+			go c.read(src)
 			return
 		}
 	}
@@ -139,8 +136,19 @@ func (c *wsConn) read(src source, h *reading) {
 type reading struct {
 	conn    *wsConn
 	in      *input // nil unless the connection is parked
-	reads   int    // that were followed by a new goroutine
+	reads   uint8  // the first ones; see settling
 	restful bool   // the last thing read was the answer to a ping
+}
+
+// rests reports whether the client is likely to be silent now.
+func (r *reading) rests() bool {
+	if r.reads < settling {
+		r.reads++
+		return true
+	}
+	was := r.restful
+	r.restful = false
+	return was
 }
 
 // Message handles a message: the text or binary form of one packet.
@@ -197,7 +205,14 @@ func (c *wsConn) answerPing(data []byte) {
 		return
 	}
 	s.mu.Lock()
-	c.pong = pong
+	if s.State() == StateClosed {
+		s.mu.Unlock()
+		return
+	}
+	if s.queue == nil {
+		s.queue = s.srv.newQueue()
+	}
+	s.queue.pong = pong
 	s.mu.Unlock()
 	s.srv.pool.Flush((*sink)(s))
 }

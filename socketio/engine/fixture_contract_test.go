@@ -50,13 +50,14 @@ func startEcho(tb testing.TB, opts *engine.Options) *server {
 	return s
 }
 
-// inBothModes runs a test with connections that are parked while they are idle, and
-// with connections that have a goroutine each.
+// inBothModes runs a test with connections that are parked while they are idle, where
+// there are such, and with connections that have a goroutine each.
 func inBothModes(t *testing.T, test func(t *testing.T, opts *engine.Options)) {
 	t.Helper()
-	for name, opts := range map[string]engine.Options{"parked": {}, "goroutines": {DisableParking: true}} {
-		t.Run(name, func(t *testing.T) { test(t, &opts) })
+	if engine.Parks {
+		t.Run("parked", func(t *testing.T) { test(t, new(engine.Options)) })
 	}
+	t.Run("goroutines", func(t *testing.T) { test(t, &engine.Options{DisableParking: true}) })
 }
 
 // serve mounts an engine with wrap around it, on an HTTP server that configure
@@ -87,14 +88,11 @@ func serve(
 	return s
 }
 
-// newServer returns a server that nothing serves yet.
-// parkingIsOff lets the whole suite run with a goroutine for each connection too.
-func parkingIsOff() bool { return os.Getenv("TANDEM_PARKING") == "off" }
-
 // pollsAreHeld lets the whole suite run with polls that are held as soon as they are
 // pending.
 func pollsAreHeld() bool { return os.Getenv("TANDEM_POLLS") == "held" }
 
+// newServer returns a server that nothing serves yet.
 func newServer(tb testing.TB, opts *engine.Options) *server {
 	tb.Helper()
 	s := &server{tb: tb, limit: 3 * patience, accepted: newMailbox[*peer]()}
@@ -105,7 +103,6 @@ func newServer(tb testing.TB, opts *engine.Options) *server {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	o.DisableParking = o.DisableParking || parkingIsOff()
 	s.engine = engine.NewServer(s.accept, &o)
 	if pollsAreHeld() {
 		s.engine.SetPollPatience(0)

@@ -125,6 +125,9 @@ func (c *wsConn) watch() {
 	}
 }
 
+// Poller returns the server's poller.
+func (c *wsConn) Poller() *park.Poller { return c.session.srv.parking.poller }
+
 // Readable reads input, unless that is under way and will notice.
 func (c *wsConn) Readable(w *park.Worker, over bool) {
 	if over {

@@ -3,7 +3,6 @@ package engine
 import (
 	"context"
 	"net/http/httptest"
-	"runtime"
 	"strings"
 	"testing"
 
@@ -19,13 +18,10 @@ func (echoes) OnMessage(s *Session, m Message) {
 
 func (echoes) OnClose(*Session, Reason, error) {}
 
-// dialParked connects a client to a server whose connections are parked.
-func dialParked(t *testing.T, accept Accept) (*Server, *websocket.Conn) {
+// dialEcho connects a client to a server that sends everything back.
+func dialEcho(t *testing.T, opts *Options) (*Server, *websocket.Conn) {
 	t.Helper()
-	if runtime.GOOS != "linux" {
-		t.Skip("connections are parked on Linux only")
-	}
-	srv := NewServer(accept, nil)
+	srv := NewServer(func(*Session) Receiver { return echoes{} }, opts)
 	ts := httptest.NewServer(srv)
 	t.Cleanup(ts.Close)
 	conn, resp, err := websocket.DefaultDialer.Dial("ws"+strings.TrimPrefix(ts.URL, "http")+"/?EIO=4&transport=websocket", nil)
@@ -45,19 +41,43 @@ func dialParked(t *testing.T, accept Accept) (*Server, *websocket.Conn) {
 	return srv, conn
 }
 
-// A plain connection is parked from the beginning, and its messages are answered.
-func TestParked(t *testing.T) {
-	srv, conn := dialParked(t, func(*Session) Receiver { return echoes{} })
-	for range 3 {
-		if err := conn.WriteMessage(websocket.TextMessage, []byte("4hello")); err != nil {
-			t.Fatal(err)
-		}
-		if _, b, err := conn.ReadMessage(); err != nil || string(b) != "4hello" {
-			t.Fatalf("got %q, %v", b, err)
-		}
+// parkedConns returns the number of connections that are read without a goroutine.
+func parkedConns(srv *Server) int {
+	if srv.parking == nil {
+		return 0
 	}
-	// Not before: the client has its answer before the connection is watched.
-	if n := srv.parking.poller.Len(); n != 1 {
-		t.Errorf("%d connections are parked, want 1", n)
+	return srv.parking.poller.Len()
+}
+
+// A plain connection is parked from the beginning, unless that is disabled by the
+// option, by the platform or by the build tag noparking, which the whole suite is also
+// run with. Its messages are answered in any case.
+func TestParked(t *testing.T) {
+	byDefault := 0
+	if Parks {
+		byDefault = 1
+	}
+	for name, test := range map[string]struct {
+		opts   *Options
+		parked int
+	}{
+		"by default": {nil, byDefault},
+		"disabled":   {&Options{DisableParking: true}, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			srv, conn := dialEcho(t, test.opts)
+			for range 3 {
+				if err := conn.WriteMessage(websocket.TextMessage, []byte("4hello")); err != nil {
+					t.Fatal(err)
+				}
+				if _, b, err := conn.ReadMessage(); err != nil || string(b) != "4hello" {
+					t.Fatalf("got %q, %v", b, err)
+				}
+			}
+			// Not before: the client has its answer before the connection is watched.
+			if n := parkedConns(srv); n != test.parked {
+				t.Errorf("%d connections are parked, want %d", n, test.parked)
+			}
+		})
 	}
 }

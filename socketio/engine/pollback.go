@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/tandem-go/tandem/socketio/internal/park"
 	"github.com/tandem-go/tandem/socketio/internal/wheel"
 )
 
@@ -17,6 +18,7 @@ import (
 // from it and served from the beginning, by the server's handler and with all its
 // settings. Those that wait for another request are kept.
 type handback struct {
+	poller   *park.Poller  // of the polls that are held
 	patience *wheel.Class  // how long to keep them; nil for ever
 	unfit    atomic.Bool   // the server's connections cannot be held
 	done     chan struct{} // closed when nothing is served any more
@@ -40,7 +42,7 @@ func (srv *Server) handback(server *http.Server) *handback {
 		}
 		return b
 	}
-	b := &handback{done: make(chan struct{}), idle: make(map[*heldPoll]struct{})}
+	b := &handback{poller: srv.park().poller, done: make(chan struct{}), idle: make(map[*heldPoll]struct{})}
 	b.ready.L = &b.mu
 	if d := idleTimeout(server); d > 0 {
 		b.patience = srv.wheel.Class(d)

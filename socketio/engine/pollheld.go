@@ -61,6 +61,9 @@ func (h *heldPoll) claim() {
 	h.mu.Unlock()
 }
 
+// Poller returns the poller that watches the connection.
+func (h *heldPoll) Poller() *park.Poller { return h.back.poller }
+
 // Readable looks what has arrived: while the poll is pending, the client may have
 // gone; afterwards there is another request.
 func (h *heldPoll) Readable(*park.Worker, bool) {

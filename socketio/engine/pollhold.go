@@ -36,9 +36,11 @@ import (
 // of them come at a time.
 const (
 	pollPatience = 25 * time.Millisecond
-	// busyPatience is for sessions whose last held poll was answered before this time
-	// had passed.
+	// busyPatience is for sessions whose last busyAfter held polls were answered before
+	// this time had passed. Fewer such answers are usual for a client that has just
+	// connected and is silent then.
 	busyPatience = time.Second
+	busyAfter    = 3
 	// fewPosts is the number of data requests in a second up to which their
 	// connections are taken over: they are idle for most of the time.
 	fewPosts = 4
@@ -64,10 +66,20 @@ func (hold *holding) init(w *wheel.Wheel, patience, busy time.Duration) {
 // wait arms the timer of a poll that begins to wait. The session's mu is held.
 func (hold *holding) wait(p *pollState) {
 	patience := hold.patience
-	if p.busy {
+	if p.soon >= busyAfter {
 		patience = hold.busyPatience
 	}
 	patience.Arm(&p.patient)
+}
+
+// noteHeld counts the answer to a held poll.
+func (p *pollState) noteHeld(h *heldPoll) {
+	switch {
+	case time.Now().UnixNano()-h.since >= int64(busyPatience):
+		p.soon = 0
+	case p.soon < busyAfter:
+		p.soon++
+	}
 }
 
 // hold takes the connection of a pending poll over. It reports false if the handler

@@ -3,7 +3,6 @@ package engine
 import (
 	"net/http"
 	"strings"
-	"time"
 
 	"github.com/tandem-go/tandem/socketio/internal/packet"
 	"github.com/tandem-go/tandem/socketio/internal/wheel"
@@ -16,7 +15,7 @@ type pollState struct {
 	post    http.ResponseWriter // of the current data request
 	reading bool                // its body has not arrived completely
 	patient wheel.Entry         // see Expire
-	busy    bool                // there was an answer soon after a poll had been held
+	soon    uint8               // answers in a row that came soon after a poll had been held
 	second  int64               // when the first of the latest posts came, in nanoseconds
 	posts   int                 // data requests in the second since
 }
@@ -72,7 +71,7 @@ func (p *pollState) take() *pendingPoll {
 	p.get = nil
 	if g.held != nil {
 		g.held.claim()
-		p.busy = time.Now().UnixNano()-g.held.since < int64(busyPatience)
+		p.noteHeld(g.held)
 	}
 	return g
 }

@@ -13,8 +13,9 @@ const seal uint8 = 1 << 7
 // session on which nothing happens has none.
 type queue struct {
 	frames   []*packet.Frame
-	behind   int  // bytes behind the head, counted while the session is not writable
-	compress bool // not all frames were sent with NoCompress
+	pong     *packet.Frame // the answer to the latest ping; it goes behind the frames
+	behind   int           // bytes behind the head, counted while the session is not writable
+	compress bool          // not all frames were sent with NoCompress
 }
 
 // maxIdleQueue is the number of frames up to which an empty queue is pooled.
@@ -41,7 +42,7 @@ func (srv *Server) freeQueue(q *queue) {
 		return
 	}
 	clear(q.frames)
-	q.frames, q.behind, q.compress = q.frames[:0], 0, false
+	q.frames, q.pong, q.behind, q.compress = q.frames[:0], nil, 0, false
 	srv.queues.Put(q)
 }
 
@@ -70,7 +71,7 @@ func (s *Session) Send(f *Frame, o SendOption) {
 func (s *Session) sendAlone(f *Frame) bool {
 	s.mu.Lock()
 	c := s.conn
-	if c == nil || !c.isParked() || c.pong != nil || s.writing || s.touched || s.sealed || s.queue != nil || s.State() == StateClosed {
+	if c == nil || !c.isParked() || s.writing || s.touched || s.sealed || s.queue != nil || s.State() == StateClosed {
 		s.mu.Unlock()
 		return false
 	}
@@ -88,7 +89,7 @@ func (s *Session) sendAlone(f *Frame) bool {
 		q := s.srv.newQueue()
 		q.frames = append(q.frames, f)
 		s.startDrain(c, q, n)
-	case c.pong != nil || s.sealed || s.queue != nil || s.State() == StateClosed:
+	case s.sealed || s.queue != nil || s.State() == StateClosed:
 		// Something has come up meanwhile.
 		sc := s.srv.pool.Borrow()
 		s.write(sc)
@@ -165,7 +166,7 @@ func (s *Session) push(frames []*packet.Frame, o SendOption) bool {
 	}
 	if s.queue == nil {
 		s.queue = s.srv.newQueue()
-	} else if !ready {
+	} else if !ready && len(s.queue.frames) > 0 {
 		n := s.queue.behind
 		for _, f := range frames {
 			n += f.Len()

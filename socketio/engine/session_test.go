@@ -31,13 +31,6 @@ type tcpBench struct {
 
 func newTCPBench(t *testing.T, opts *engine.Options) *tcpBench {
 	t.Helper()
-	if parkingIsOff() {
-		var o engine.Options
-		if opts != nil {
-			o = *opts
-		}
-		o.DisableParking, opts = true, &o
-	}
 	b := &tcpBench{bench: &bench{t: t, journal: &journal{}}, sessions: make(chan *engine.Session, 1000)}
 	b.srv = engine.NewServer(func(s *engine.Session) engine.Receiver {
 		b.sessions <- s

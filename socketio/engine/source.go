@@ -1,7 +1,5 @@
 package engine
 
-import "net"
-
 // source is what a connection is read from by a goroutine of its own. See parked
 // for connections that are read without one.
 type source interface {
@@ -9,6 +7,8 @@ type source interface {
 	// called if there are any. There may be bytes as well as an error.
 	next() ([]byte, error)
 	release()
+	// handler returns what handles the input.
+	handler() *reading
 }
 
 // readBuffer is what an active connection reads into. Idle ones have none.
@@ -30,20 +30,22 @@ func (srv *Server) newBuffer() *readBuffer {
 func (c *wsConn) source() source {
 	l := c.net
 	if l.raw != nil {
-		return newRawSource(c.session.srv, l.raw)
+		return newRawSource(c)
 	}
-	return &plainSource{conn: l.conn, buf: make([]byte, plainBuffer)}
+	return &plainSource{reading: reading{conn: c}, buf: make([]byte, plainBuffer)}
 }
 
 // plainSource reads with blocking calls.
 type plainSource struct {
-	conn net.Conn
-	buf  []byte
+	reading
+	buf []byte
 }
 
 func (p *plainSource) next() ([]byte, error) {
-	n, err := p.conn.Read(p.buf)
+	n, err := p.conn.net.conn.Read(p.buf)
 	return p.buf[:n], err
 }
 
 func (p *plainSource) release() {}
+
+func (p *plainSource) handler() *reading { return &p.reading }

@@ -2,7 +2,5 @@
 
 package engine
 
-import "syscall"
-
 // newRawSource is not called on this platform, but must exist.
-func newRawSource(*Server, syscall.RawConn) source { return nil }
+func newRawSource(*wsConn) source { return nil }

@@ -18,31 +18,30 @@ func readFD(fd int, buf []byte) (n int, err error) {
 	}
 }
 
-// rawSource reads a socket without holding a buffer while it waits.
+// rawSource reads a socket without holding a buffer while it waits. There is one for
+// each connection with a goroutine, so it is small.
 type rawSource struct {
-	srv *Server
-	raw syscall.RawConn
-	buf *readBuffer
-	n   int
-	err error
-	fn  func(fd uintptr) bool
+	reading
+	fn  func(fd uintptr) bool // read
+	buf *readBuffer           // nil unless something has been read
+	n   int32                 // the bytes in it, or, if negative, the error's number
 }
 
 // newRawSource returns the source of a connection that can be read raw.
-func newRawSource(srv *Server, raw syscall.RawConn) source {
-	r := &rawSource{srv: srv, raw: raw}
+func newRawSource(c *wsConn) source {
+	r := &rawSource{reading: reading{conn: c}}
 	r.fn = r.read
 	return r
 }
 
 func (r *rawSource) next() ([]byte, error) {
-	if err := r.raw.Read(r.fn); err != nil {
+	if err := r.conn.net.raw.Read(r.fn); err != nil {
 		return nil, err
 	}
 	switch {
-	case r.err != nil:
+	case r.n < 0:
 		r.release()
-		return nil, r.err
+		return nil, syscall.Errno(-r.n)
 	case r.n == 0:
 		r.release()
 		return nil, io.EOF
@@ -53,17 +52,23 @@ func (r *rawSource) next() ([]byte, error) {
 // read reads once. If there is nothing to read it gives the buffer back and
 // reports false: the caller then waits for input and tries again.
 func (r *rawSource) read(fd uintptr) bool {
-	buf := r.srv.newBuffer()
-	r.n, r.err = readFD(int(fd), buf[:])
-	if errors.Is(r.err, syscall.EAGAIN) {
-		r.srv.buffers.Put(buf)
+	srv := r.conn.session.srv
+	buf := srv.newBuffer()
+	n, err := readFD(int(fd), buf[:])
+	if errors.Is(err, syscall.EAGAIN) {
+		srv.buffers.Put(buf)
 		return false
 	}
-	r.buf = buf
+	r.buf, r.n = buf, int32(n)
+	if errno, failed := errors.AsType[syscall.Errno](err); failed {
+		r.n = -int32(errno)
+	}
 	return true
 }
 
 func (r *rawSource) release() {
-	r.srv.buffers.Put(r.buf)
+	r.conn.session.srv.buffers.Put(r.buf)
 	r.buf = nil
 }
+
+func (r *rawSource) handler() *reading { return &r.reading }

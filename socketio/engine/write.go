@@ -49,12 +49,9 @@ func (s *Session) write(sc *flush.Scratch) {
 // held.
 func (s *Session) nextBatch() *queue {
 	q := s.takeQueue()
-	if pong := s.conn.pong; pong != nil {
-		if q == nil {
-			q = s.srv.newQueue()
-		}
-		q.frames = append(q.frames, pong)
-		s.conn.pong = nil
+	if q != nil && q.pong != nil {
+		q.frames = append(q.frames, q.pong)
+		q.pong = nil
 	}
 	return q
 }

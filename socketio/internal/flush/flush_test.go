@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/tandem-go/tandem/socketio/internal/flush"
@@ -187,35 +188,33 @@ func TestOrderOfEachSenderIsKept(t *testing.T) {
 
 func TestFullInboxMakesSendersWait(t *testing.T) {
 	t.Parallel()
-	p := newPool(t, 1)
-	blocker := &session{hold: make(chan struct{}), held: make(chan struct{})}
-	b := p.NewBatch()
-	b.Add(0, blocker)
-	b.Send([]*packet.Frame{text("x")}, 0)
-	<-blocker.held
-	s := &session{}
-	var posted atomic.Int32
-	const n = 20_000
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		f := text("y")
-		for range n {
-			p.SendOne(0, s, f, 0, false)
-			posted.Add(1)
+	synctest.Test(t, func(t *testing.T) {
+		p := newPool(t, 1)
+		blocker := &session{hold: make(chan struct{}), held: make(chan struct{})}
+		b := p.NewBatch()
+		b.Add(0, blocker)
+		b.Send([]*packet.Frame{text("x")}, 0)
+		<-blocker.held
+		s := &session{}
+		var posted atomic.Int32
+		const n = 20_000
+		go func() {
+			f := text("y")
+			for range n {
+				p.SendOne(0, s, f, 0, false)
+				posted.Add(1)
+			}
+		}()
+		synctest.Wait()
+		if got := posted.Load(); got == 0 || got == n {
+			t.Errorf("%d of %d frames fit into the inbox", got, n)
 		}
-	}()
-	eventually(t, "the inbox is full", func() bool {
-		before := posted.Load()
-		time.Sleep(20 * time.Millisecond)
-		return before > 0 && before == posted.Load()
+		close(blocker.hold)
+		synctest.Wait()
+		if posted.Load() != n || len(s.received()) != n {
+			t.Errorf("%d frames were sent and %d received, want %d", posted.Load(), len(s.received()), n)
+		}
 	})
-	if posted.Load() == n {
-		t.Error("the inbox has no bound")
-	}
-	close(blocker.hold)
-	<-done
-	eventually(t, "all frames", func() bool { return len(s.received()) == n })
 }
 
 func TestCloseDropsAndReleasesWaiters(t *testing.T) {
@@ -371,8 +370,11 @@ func TestBroadcastAllocatesNothing(t *testing.T) {
 			batch.Add(0, s)
 		}
 		batch.Send(f, 0)
-		for want += int64(100 * f[0].Len()); written.Load() < want; {
-			time.Sleep(50 * time.Microsecond)
+		want += int64(100 * f[0].Len())
+		for end := time.Now().Add(10 * time.Second); written.Load() < want; time.Sleep(50 * time.Microsecond) {
+			if time.Now().After(end) {
+				t.Fatalf("%d bytes were written, want %d", written.Load(), want)
+			}
 		}
 	}
 	broadcast()

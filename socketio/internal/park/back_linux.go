@@ -1,3 +1,5 @@
+//go:build !noparking
+
 package park
 
 import (
@@ -44,7 +46,7 @@ func (c *Conn) Release() (net.Conn, error) {
 	defer c.release()
 	// The registration is of the connection, not of the descriptor, so it would
 	// outlive the Conn.
-	_ = syscall.EpollCtl(c.poller.epoll, syscall.EPOLL_CTL_DEL, int(c.fd), &syscall.EpollEvent{})
+	_ = syscall.EpollCtl(c.waiter.Poller().epoll, syscall.EPOLL_CTL_DEL, int(c.fd), &syscall.EpollEvent{})
 	fd, _, errno := syscall.Syscall(syscall.SYS_FCNTL, uintptr(c.fd), syscall.F_DUPFD_CLOEXEC, 0)
 	if errno != 0 {
 		return nil, fmt.Errorf("park: release connection: %w", os.NewSyscallError("fcntl", errno))

@@ -1,3 +1,5 @@
+//go:build !noparking
+
 package park
 
 import (
@@ -17,8 +19,7 @@ import (
 // One goroutine at a time may read, one may write, and any may call the other
 // methods.
 type Conn struct {
-	poller *Poller
-	waiter Waiter
+	waiter Waiter                  // knows the poller
 	signal atomic.Pointer[signals] // made when a goroutine waits for the first time
 	fd     int32
 	// users is the number of calls that use fd, and closing or'ed to it. The
@@ -34,7 +35,8 @@ type signals struct {
 	input, output chan struct{} // capacity 1
 }
 
-// Adopt takes over a connection: the Conn has its descriptor, and nc is closed.
+// Adopt takes over a connection: the Conn has its descriptor, and nc is closed. p is
+// the waiter's poller.
 // Nothing is reported to w before [Conn.Watch]. On an error nc is left alone.
 func (p *Poller) Adopt(c *Conn, nc net.Conn, w Waiter) error {
 	sc, ok := nc.(syscall.Conn)
@@ -56,7 +58,7 @@ func (p *Poller) Adopt(c *Conn, nc net.Conn, w Waiter) error {
 	if err != nil {
 		return fmt.Errorf("park: adopt connection: %w", err)
 	}
-	c.poller, c.waiter, c.fd = p, w, int32(fd)
+	c.waiter, c.fd = w, int32(fd)
 	_ = nc.Close() // The other descriptor keeps the connection open.
 	return nil
 }
@@ -67,11 +69,11 @@ func (c *Conn) Watch() error {
 		return net.ErrClosed
 	}
 	defer c.release()
-	return c.poller.add(c)
+	return c.waiter.Poller().add(c)
 }
 
 // Notify tells the waiter that the connection has ended, from a worker.
-func (c *Conn) Notify() { c.poller.push(notice{c, true}) }
+func (c *Conn) Notify() { c.waiter.Poller().push(notice{c, true}) }
 
 // acquire keeps the descriptor open until release. It reports false if the Conn is
 // closed.
@@ -106,7 +108,7 @@ func (c *Conn) Close() {
 			break
 		}
 	}
-	c.poller.forget(c)
+	c.waiter.Poller().forget(c)
 	if s := c.signal.Load(); s != nil {
 		s.wake(syscall.EPOLLIN | syscall.EPOLLOUT)
 	}
@@ -193,7 +195,7 @@ func (c *Conn) await(deadline time.Time, which func(*signals) chan struct{}) err
 			return net.ErrClosed
 		}
 		defer c.release()
-		return c.poller.modify(c)
+		return c.waiter.Poller().modify(c)
 	}
 	timer := time.NewTimer(time.Until(deadline))
 	defer timer.Stop()

@@ -1,3 +1,5 @@
+//go:build !noparking
+
 package park
 
 import (

@@ -18,7 +18,8 @@
 //
 // The descriptor of a Conn is not known to the runtime's poller. The package is there
 // for Linux; elsewhere [New] returns [ErrUnsupported] and connections are read by a
-// goroutine each.
+// goroutine each. The build tag noparking makes Linux such a platform, so that all tests
+// can be run without parking.
 package park
 
 import "errors"
@@ -29,6 +30,9 @@ var ErrUnsupported = errors.New("park: not supported on this platform")
 // Waiter is told when there may be something to read, or when the connection has
 // ended.
 type Waiter interface {
+	// Poller returns the poller that adopts the connection: the waiter knows it, so
+	// that not every Conn has to.
+	Poller() *Poller
 	// Readable is called by a worker. It is called at least once after each arrival of
 	// input and may be called without any, by several workers at a time, and still
 	// shortly after the connection has been closed. If ended is true the peer has

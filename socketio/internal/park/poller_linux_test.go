@@ -1,3 +1,5 @@
+//go:build !noparking
+
 package park
 
 import (
@@ -12,22 +14,21 @@ import (
 	"syscall"
 	"testing"
 	"time"
-
-	"go.uber.org/goleak"
 )
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // patience is how long a test waits for what must happen.
 const patience = 10 * time.Second
 
 // witness is a waiter that counts, and keeps one notice for whoever waits.
 type witness struct {
+	poller *Poller
 	calls  atomic.Int64
 	ended  atomic.Bool
 	notice chan struct{}
 	then   func(w *Worker)
 }
+
+func (s *witness) Poller() *Poller { return s.poller }
 
 func newWitness() *witness { return &witness{notice: make(chan struct{}, 1)} }
 
@@ -63,7 +64,7 @@ func newPoller(tb testing.TB) *Poller {
 
 // pair returns the two ends of a TCP connection, of which the first is adopted but
 // not watched yet.
-func pair(tb testing.TB, p *Poller, w Waiter) (*Conn, *net.TCPConn) {
+func pair(tb testing.TB, p *Poller, w *witness) (*Conn, *net.TCPConn) {
 	tb.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -79,6 +80,7 @@ func pair(tb testing.TB, p *Poller, w Waiter) (*Conn, *net.TCPConn) {
 		tb.Fatal(err)
 	}
 	c := new(Conn)
+	w.poller = p
 	if err := p.Adopt(c, in, w); err != nil {
 		tb.Fatal(err)
 	}
@@ -87,7 +89,7 @@ func pair(tb testing.TB, p *Poller, w Waiter) (*Conn, *net.TCPConn) {
 }
 
 // watched returns the two ends of a TCP connection of which the first is watched.
-func watched(tb testing.TB, p *Poller, w Waiter) (*Conn, *net.TCPConn) {
+func watched(tb testing.TB, p *Poller, w *witness) (*Conn, *net.TCPConn) {
 	tb.Helper()
 	c, peer := pair(tb, p, w)
 	if err := c.Watch(); err != nil {
