@@ -42,3 +42,39 @@ func TestDispatchDoesNotAllocate(t *testing.T) {
 		})
 	}
 }
+
+// An argument costs its memory and no more, in whatever way it is decoded.
+func TestTypedDispatchAllocatesTheArgument(t *testing.T) {
+	type point struct{ X, Y int }
+	srv := NewServer(nil)
+	defer func() {
+		if err := srv.Shutdown(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}()
+	handled := make(chan point, 1)
+	On(srv, "struct", func(_ context.Context, _ *Socket, p point) error {
+		handled <- p
+		return nil
+	})
+	On(srv, "string", func(_ context.Context, _ *Socket, s string) error {
+		handled <- point{len(s), 0}
+		return nil
+	})
+	c := newBareConn(srv)
+	for message, want := range map[string]point{
+		`2["struct",{"x":1,"y":2}]`: {1, 2},
+		`2["string","four"]`:        {4, 0},
+	} {
+		m := engine.Message{Data: []byte(message)}
+		allocs := testing.AllocsPerRun(2000, func() {
+			c.OnMessage(nil, m)
+			if got := <-handled; got != want {
+				t.Errorf("%s gives %v", message, got)
+			}
+		})
+		if allocs > 1 {
+			t.Errorf("%s: %v allocations", message, allocs)
+		}
+	}
+}

@@ -14,7 +14,6 @@ import (
 // received of a packet. It is the receiver of an engine session. Its first socket
 // is a part of it, since nearly all connections have one and no more.
 type conn struct {
-	server  *Server
 	session *engine.Session
 	state   parser.State // the reader's
 
@@ -26,7 +25,8 @@ type conn struct {
 	waits  await // what the timer runs for
 	used   bool  // first has been a socket, and is not used for another one
 	joined bool  // first is one of the sockets
-	first  Socket
+
+	first Socket // has a namespace from the start; see server
 }
 
 // others are what a connection needs for a second namespace, or after its
@@ -46,24 +46,35 @@ const (
 )
 
 func (srv *Server) accept(session *engine.Session) engine.Receiver {
-	c := &conn{server: srv, session: session}
+	c := newConn(srv, session)
 	c.watch()
 	return c
 }
 
+func newConn(srv *Server, session *engine.Session) *conn {
+	c := &conn{session: session}
+	c.first.nsp = srv.Namespace
+	return c
+}
+
+// server returns the server, which a namespace knows. first.nsp changes once at
+// most: when the reader makes a socket of first, before anybody else knows of one.
+func (c *conn) server() *Server { return c.first.nsp.server }
+
 // OnMessage handles a message of the client. Whatever breaks the protocol closes
 // the connection.
 func (c *conn) OnMessage(_ *engine.Session, m engine.Message) {
-	p, ok := c.server.packets.Get().(*adapter.Packet)
+	srv := c.server()
+	p, ok := srv.packets.Get().(*adapter.Packet)
 	if !ok {
 		p = new(adapter.Packet)
 	}
-	complete, err := c.server.opts.Parser.Decode(&c.state, m.Data, m.Binary, p)
+	complete, err := srv.opts.Parser.Decode(&c.state, m.Data, m.Binary, p)
 	if err == nil && complete {
 		err = c.onPacket(p, m)
 	}
 	*p = adapter.Packet{}
-	c.server.packets.Put(p)
+	srv.packets.Put(p)
 	if err != nil {
 		c.reject(err)
 		return
@@ -78,11 +89,12 @@ func (c *conn) OnMessage(_ *engine.Session, m engine.Message) {
 
 // reject closes the connection of a client that has broken the protocol.
 func (c *conn) reject(err error) {
-	c.server.badInput.Add(1)
-	for _, o := range c.server.observe.badInput {
+	srv := c.server()
+	srv.badInput.Add(1)
+	for _, o := range srv.observe.badInput {
 		o.ObserveBadInput(c.session, err)
 	}
-	c.server.log.Debug("socketio: close connection", "session", c.session.ID(), "err", err)
+	srv.log.Debug("socketio: close connection", "session", c.session.ID(), "err", err)
 	c.session.Close(engine.ForcedClose)
 }
 
@@ -99,7 +111,7 @@ func (c *conn) onPacket(p *adapter.Packet, m engine.Message) error {
 	}
 	switch p.Type {
 	case adapter.Event:
-		if c.server.draining.Load() {
+		if c.server().draining.Load() {
 			return nil
 		}
 		return s.receive(p, m)
@@ -208,18 +220,19 @@ func (c *conn) watch() {
 		return
 	}
 	c.waits = want
+	srv := c.server()
 	if want == awaitNothing {
-		c.timer.Disarm()
+		srv.engine.Wheel().Disarm(c.timer)
 		c.timer = nil
 		return
 	}
 	if c.timer == nil {
 		c.timer = new(wheel.Entry)
-		c.server.engine.Wheel().Init(c.timer, c)
+		c.timer.Init(c)
 	}
-	class := c.server.connectTimeout
+	class := srv.connectTimeout
 	if want == awaitAttachments {
-		class = c.server.attachmentTimeout
+		class = srv.attachmentTimeout
 	}
 	class.Arm(c.timer)
 }
@@ -314,14 +327,14 @@ func (c *conn) Expire(timer *wheel.Entry) {
 // send encodes a packet and queues it.
 func (c *conn) send(p *adapter.Packet, o engine.SendOption) error {
 	if len(p.Attachments) == 0 {
-		f, err := c.server.head(p, true)
+		f, err := c.server().head(p, true)
 		if err != nil {
 			return err
 		}
 		c.session.Send(f, o)
 		return nil
 	}
-	frames, err := c.server.frames(p)
+	frames, err := c.server().frames(p)
 	if err != nil {
 		return err
 	}

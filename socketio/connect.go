@@ -1,7 +1,6 @@
 package socketio
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/base64"
@@ -29,7 +28,7 @@ func newID() string {
 
 // onConnect handles a CONNECT packet. The guards run as the first task of the socket.
 func (c *conn) onConnect(p *adapter.Packet, m engine.Message) error {
-	srv := c.server
+	srv := c.server()
 	n, ok := srv.lookup(p.Namespace)
 	if !ok {
 		return c.refuse(p.Namespace, &Error{Message: "Invalid namespace"})
@@ -52,7 +51,7 @@ func (c *conn) onConnect(p *adapter.Packet, m engine.Message) error {
 	s := c.add()
 	s.nsp, s.conn, s.id, s.running = n, c, newID(), true
 	if len(p.Data) > 0 {
-		s.details = &details{auth: bytes.Clone(p.Data)}
+		s.details.Store(&details{auth: string(p.Data)})
 	}
 	c.unkick(n.name)
 	c.mu.Unlock()
@@ -62,12 +61,13 @@ func (c *conn) onConnect(p *adapter.Packet, m engine.Message) error {
 
 // refuse answers a CONNECT with a CONNECT_ERROR.
 func (c *conn) refuse(namespace string, cause error) error {
-	for _, o := range c.server.observe.refusal {
+	srv := c.server()
+	for _, o := range srv.observe.refusal {
 		o.ObserveRefusal(c.session, namespace, cause)
 	}
-	data, err := c.server.opts.Codec.Marshal(clientError(cause))
+	data, err := srv.opts.Codec.Marshal(clientError(cause))
 	if err != nil {
-		c.server.log.Warn("socketio: encode connect error", "namespace", namespace, "err", err)
+		srv.log.Warn("socketio: encode connect error", "namespace", namespace, "err", err)
 		data = []byte(`{"message":"` + internalError + `"}`)
 	}
 	return c.send(&adapter.Packet{Type: adapter.ConnectError, Namespace: namespace, Data: data}, 0)
@@ -112,7 +112,7 @@ func (s *Socket) enter() {
 func (s *Socket) takeRooms() (rooms []string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if d := s.details; d != nil {
+	if d := s.details.Load(); d != nil {
 		rooms, d.rooms = d.rooms, nil
 	}
 	return rooms

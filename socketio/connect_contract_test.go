@@ -129,6 +129,7 @@ func TestClosedWhileGuardsRun(t *testing.T) {
 		socket := await(t, "the guard", entered)
 		c.sendRaw("1")
 		eventually(t, "the connection ends", func() bool { return s.Stats().Connections == 0 })
+		await(t, "the socket's end, which is a moment later", socket.Context().Done())
 		close(leave)
 		if err := socket.Emit("x"); !errors.Is(err, socketio.ErrDisconnected) {
 			t.Errorf("emitting to it gives %v", err)

@@ -81,7 +81,7 @@ func (k Key[T]) Delete(s *Socket) {
 	data := s.look().data
 	for i := range data {
 		if data[i].name == k.name {
-			s.details.data = slices.Concat(data[:i], data[i+1:])
+			s.detail().data = slices.Concat(data[:i], data[i+1:])
 			return
 		}
 	}

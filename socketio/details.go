@@ -2,9 +2,10 @@ package socketio
 
 // details are what a socket has only while it is used for more than receiving what
 // is sent to many. Most sockets of a large server have none most of the time, and
-// cost a pointer instead. Socket.mu guards them.
+// cost a pointer instead. Socket.mu guards them, except for the router.
 type details struct {
-	auth   []byte // the payload of the CONNECT packet, never changed
+	router router // of what is registered on the socket itself
+	auth   string // the payload of the CONNECT packet, never changed
 	data   []datum
 	rooms  []string // before connecting: those to join; after closing: those it was in
 	acks   map[uint64]ackFunc
@@ -15,17 +16,35 @@ type details struct {
 
 // detail returns the details of the socket, for changing them. s.mu is held.
 func (s *Socket) detail() *details {
-	if s.details == nil {
-		s.details = new(details)
+	d := s.details.Load()
+	if d == nil {
+		d = new(details)
+		s.details.Store(d)
 	}
-	return s.details
+	return d
 }
 
 // look returns the details of the socket for reading them: empty ones if it has
 // none. s.mu is held.
-func (s *Socket) look() details {
-	if s.details == nil {
-		return details{}
+func (s *Socket) look() *details {
+	if d := s.details.Load(); d != nil {
+		return d
 	}
-	return *s.details
+	return new(details)
+}
+
+// router returns the router of the socket itself, nil if it has none. It takes no lock,
+// since every event passes here.
+func (s *Socket) router() *router {
+	if d := s.details.Load(); d != nil {
+		return &d.router
+	}
+	return nil
+}
+
+// ownRouter returns the router of the socket itself, for registering something.
+func (s *Socket) ownRouter() *router {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return &s.detail().router
 }

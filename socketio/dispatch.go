@@ -177,7 +177,7 @@ func (s *Socket) eventName(raw []byte) string {
 	if r, ok := s.nsp.router.handlerFor(name); ok {
 		return r.name
 	}
-	if r, ok := s.router.handlerFor(name); ok {
+	if r, ok := s.router().handlerFor(name); ok {
 		return r.name
 	}
 	return string(name)
@@ -189,7 +189,7 @@ func (s *Socket) serve(e *Event) {
 	for _, h := range s.nsp.router.catchAll() {
 		s.report(e.Name, s.call(h.ServeEvent, e))
 	}
-	for _, h := range s.router.catchAll() {
+	for _, h := range s.router().catchAll() {
 		s.report(e.Name, s.call(h.ServeEvent, e))
 	}
 	var started time.Time

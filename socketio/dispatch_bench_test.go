@@ -10,7 +10,7 @@ import (
 // newBareConn returns a connection without a session, whose client is in the main
 // namespace. It reads what it is given, and can send nothing.
 func newBareConn(srv *Server) *conn {
-	c := &conn{server: srv}
+	c := newConn(srv, nil)
 	s := c.add()
 	s.nsp, s.conn, s.id = srv.Namespace, c, newID()
 	s.state.Store(uint32(stateConnected))

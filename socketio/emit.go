@@ -158,7 +158,7 @@ func (s *Socket) awaitAck(id uint64, fn ackFunc) error {
 func (s *Socket) takeAck(id uint64) ackFunc {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	d := s.details
+	d := s.details.Load()
 	if d == nil {
 		return nil
 	}

@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"os"
 	"runtime"
 	"strconv"
 	"sync"
@@ -63,8 +62,6 @@ func serveOn(tb testing.TB, l net.Listener, opts *socketio.Options) *testServer 
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.NewTextHandler(s.log, nil))
 	}
-	// The whole suite runs with a goroutine for each connection too.
-	o.Engine.DisableParking = o.Engine.DisableParking || os.Getenv("TANDEM_PARKING") == "off"
 	s.Server = socketio.NewServer(&o)
 	s.http = &http.Server{Handler: s.Server, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug)}
 	served := make(chan struct{})

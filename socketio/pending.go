@@ -37,7 +37,7 @@ func (s *Socket) pop() *Event {
 	e.next = nil
 	queued, bytes := s.backlog()
 	opts := &s.nsp.server.opts
-	if d := s.details; d != nil && d.space != nil && queued <= opts.MaxPendingEvents/2 && bytes <= opts.MaxPendingBytes/2 {
+	if d := s.details.Load(); d != nil && d.space != nil && queued <= opts.MaxPendingEvents/2 && bytes <= opts.MaxPendingBytes/2 {
 		close(d.space)
 		d.space = nil
 	}
@@ -67,7 +67,7 @@ func (s *Socket) endEvents(r Reason) {
 	if r == ServerNamespaceDisconnect || r == ServerShutdown {
 		s.last = nil
 	}
-	if d := s.details; d != nil && d.space != nil {
+	if d := s.details.Load(); d != nil && d.space != nil {
 		close(d.space)
 		d.space = nil
 	}

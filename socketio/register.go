@@ -43,12 +43,17 @@ func OnWithAck[Req, Res any](r Registrar, event string, fn func(ctx context.Cont
 
 // answer is acknowledge with a result: its single argument, or several ones.
 func answer[Res any](e *Event, res Res) error {
-	if e.WantsAck() {
-		if done, err := e.ackScalar(res); done {
-			return e.ackFailure(err)
-		}
+	if !e.WantsAck() {
+		return nil
 	}
-	return acknowledge(e, spread(res)...)
+	if done, err := e.ackScalar(res); done {
+		return e.ackFailure(err)
+	}
+	boxed := any(res) // once: boxing allocates
+	if m, ok := boxed.(ArgsMarshaler); ok {
+		return acknowledge(e, m.MarshalArgs()...)
+	}
+	return acknowledge(e, boxed)
 }
 
 // acknowledge answers an event whose sender still waits. That the sender has gone

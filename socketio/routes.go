@@ -29,14 +29,14 @@ type route struct {
 	h    Handler
 }
 
-// router holds routes; the zero value has none, and costs a socket that has no
-// handlers of its own one word.
+// router holds routes; the zero value has none. Nor has nil, which is the router of
+// a socket without handlers of its own.
 type router struct {
 	p atomic.Pointer[routes]
 }
 
 func (r *router) handler(event string) (route, bool) {
-	if p := r.p.Load(); p != nil {
+	if p := r.load(); p != nil {
 		h, ok := p.handlers[event]
 		return h, ok
 	}
@@ -44,21 +44,27 @@ func (r *router) handler(event string) (route, bool) {
 }
 
 func (r *router) chain() Handler {
-	if p := r.p.Load(); p != nil {
+	if p := r.load(); p != nil {
 		return p.chain
 	}
 	return nil
 }
 
 func (r *router) catchAll() []Handler {
-	if p := r.p.Load(); p != nil {
+	if p := r.load(); p != nil {
 		return p.catchAll
 	}
 	return nil
 }
 
-// load returns what is registered, for a router that has been initialized.
-func (r *router) load() *routes { return r.p.Load() }
+// load returns what is registered, nil if that is nothing. A namespace's router has
+// always something.
+func (r *router) load() *routes {
+	if r == nil {
+		return nil
+	}
+	return r.p.Load()
+}
 
 // update replaces the routes by what change makes of a copy. It runs change again
 // if another update came between.
@@ -129,7 +135,7 @@ func (n *Namespace) dispatch(ctx context.Context, e *Event) error {
 
 // serveNamespace is what the middlewares of a namespace wrap.
 func serveNamespace(ctx context.Context, e *Event) error {
-	if chain := e.Socket.router.chain(); chain != nil {
+	if chain := e.Socket.router().chain(); chain != nil {
 		return chain.ServeEvent(ctx, e)
 	}
 	return serveSocket(ctx, e)
@@ -137,7 +143,7 @@ func serveNamespace(ctx context.Context, e *Event) error {
 
 // serveSocket is what the middlewares of a socket wrap.
 func serveSocket(ctx context.Context, e *Event) error {
-	if r, ok := e.Socket.router.handler(e.Name); ok {
+	if r, ok := e.Socket.router().handler(e.Name); ok {
 		return r.h.ServeEvent(ctx, e)
 	}
 	if r, ok := e.Socket.nsp.router.handler(e.Name); ok {
@@ -148,7 +154,7 @@ func serveSocket(ctx context.Context, e *Event) error {
 
 // handlerFor is handler for a name that is not a string yet.
 func (r *router) handlerFor(event []byte) (route, bool) {
-	if p := r.p.Load(); p != nil {
+	if p := r.load(); p != nil {
 		h, ok := p.handlers[string(event)]
 		return h, ok
 	}

@@ -17,7 +17,6 @@ type Socket struct {
 	nsp        *Namespace
 	conn       *conn
 	id         string
-	router     router
 	membership adapter.Membership
 
 	// mu guards what follows. It is never held while user code or an adapter runs.
@@ -28,7 +27,8 @@ type Socket struct {
 	greeted  bool          // the connect functions have been called, so that
 	farewell bool          // the disconnect functions are still due
 	last     *Event        // of those that wait; see push
-	details  *details      // nil until there are any
+
+	details atomic.Pointer[details] // nil until there are any; changed with mu held
 }
 
 type socketState uint32
@@ -71,10 +71,15 @@ func (s *Socket) Auth(v any) error {
 	return s.nsp.server.opts.Codec.Unmarshal(raw, v)
 }
 
+// auth returns a copy of the payload of the CONNECT packet, nil if there was none.
 func (s *Socket) auth() []byte {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.look().auth
+	auth := s.look().auth
+	s.mu.Unlock()
+	if auth == "" {
+		return nil
+	}
+	return []byte(auth)
 }
 
 // Context returns the context that ends when the socket disconnects. It is the
@@ -137,16 +142,16 @@ func (s *Socket) Rooms() []string {
 
 // Handle registers the handler of an event for this socket alone, in place of the
 // namespace's; see [On].
-func (s *Socket) Handle(event string, h Handler) { s.router.handle(event, h) }
+func (s *Socket) Handle(event string, h Handler) { s.ownRouter().handle(event, h) }
 
 // Wrap adds middlewares around the handling of this socket's events, inside those
 // of the namespace.
-func (s *Socket) Wrap(ms ...Middleware) { s.router.wrap(HandlerFunc(serveSocket), ms) }
+func (s *Socket) Wrap(ms ...Middleware) { s.ownRouter().wrap(HandlerFunc(serveSocket), ms) }
 
 // OnAny adds a handler that is called for every event of this socket, after those
 // of the namespace; see [Namespace.OnAny].
 func (s *Socket) OnAny(h Handler) {
-	s.router.update(func(r *routes) { r.catchAll = append(r.catchAll, h) })
+	s.ownRouter().update(func(r *routes) { r.catchAll = append(r.catchAll, h) })
 }
 
 // others selects all sockets of the namespace but this one.

@@ -135,7 +135,7 @@ func (srv *Server) open(r *http.Request, prepare func(s *Session)) (*Session, *R
 	if err != nil {
 		return nil, refusal(BadRequest, "making the session's id", err)
 	}
-	s := srv.newSession(id, srv.handshakes.make(r))
+	s := srv.newSession(srv.handshakes.make(id, r))
 	prepare(s)
 	switch err := srv.register(s); {
 	case errors.Is(err, errDuplicateID):

@@ -80,11 +80,11 @@ func (s *Session) end(e ending) {
 	if o.done != nil {
 		close(o.done)
 	}
-	s.heartbeat.Disarm()
-	try, conn := s.upgrade, s.conn
-	s.upgrade = nil
+	s.srv.wheel.Disarm(&s.heartbeat)
+	try, conn := s.trying(), s.conn
 	departs := e.noop && s.poll != nil && s.poll.get == nil
 	if s.poll != nil {
+		s.poll.upgrade = nil
 		s.poll.finish(s.srv, e.noop)
 	}
 	farewell := nothing

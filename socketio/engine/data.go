@@ -222,7 +222,7 @@ func (s *Session) beginAnswer() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	p := s.poll
-	if p == nil || s.upgrade != nil || s.State() == StateClosed {
+	if p == nil || p.upgrade != nil || s.State() == StateClosed {
 		return false
 	}
 	if now-p.second > int64(time.Second) {

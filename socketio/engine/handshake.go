@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
@@ -25,23 +26,26 @@ func randomID() string {
 // is there once for all of them. Header and Query build their result on each call.
 type Handshake struct {
 	common *string // records that other handshakes share
-	own    string  // the time, then records
+	own    string  // the time, the record of the session's id, then others
 }
 
 // A record is a kind, the length of its value as a varint unless the kind fixes
 // it, and the value.
 const (
-	recordHeader = iota // the value holds a name, ": ", and a value
+	recordID     = iota // of the session, so that it needs no memory to itself
+	recordHeader        // the value holds a name, ": ", and a value
 	recordHost
 	recordURL
-	recordRemote
-	recordSecure // without a value
-	recordKey    // Sec-WebSocket-Key, decoded
+	recordRemote  // the address of the peer
+	recordRemote4 // the same of IPv4: four bytes, and two of the port
+	recordSecure  // without a value
+	recordKey     // Sec-WebSocket-Key, decoded
 )
 
 const (
-	timeSize = 8  // of the time in front of the records, in nanoseconds
-	keySize  = 16 // of a decoded Sec-WebSocket-Key
+	timeSize    = 8  // of the time in front of the records, in nanoseconds
+	remote4Size = 6  // of an encoded address of IPv4
+	keySize     = 16 // of a decoded Sec-WebSocket-Key
 )
 
 const keyHeader = "Sec-Websocket-Key"
@@ -63,24 +67,26 @@ type handshakeScratch struct {
 // maxIdleHandshake is the size up to which a scratch is pooled.
 const maxIdleHandshake = 8 << 10
 
-// make copies what it needs from the request, so that nothing of it stays alive.
-func (hs *handshakes) make(r *http.Request) *Handshake {
+// make returns the handshake of the session with the given id. It copies what it needs
+// from the request, so that nothing of it stays alive.
+func (hs *handshakes) make(id string, r *http.Request) Handshake {
 	sc, ok := hs.scratch.Get().(*handshakeScratch)
 	if !ok {
 		sc = new(handshakeScratch)
 	}
-	sc.fill(r)
-	h := &Handshake{common: hs.shared.intern(sc.common), own: string(sc.own)}
+	sc.fill(id, r)
+	h := Handshake{common: hs.shared.intern(sc.common), own: string(sc.own)}
 	if clear(sc.names); max(cap(sc.own), cap(sc.common)) <= maxIdleHandshake {
 		hs.scratch.Put(sc)
 	}
 	return h
 }
 
-// fill puts the records of a request into own and common.
-func (sc *handshakeScratch) fill(r *http.Request) {
+// fill puts the records of a handshake into own and common.
+func (sc *handshakeScratch) fill(id string, r *http.Request) {
 	own := binary.BigEndian.AppendUint64(sc.own[:0], uint64(time.Now().UnixNano()))
-	own = appendRecord(own, recordRemote, r.RemoteAddr)
+	own = appendRecord(own, recordID, id)
+	own = appendRemote(own, r.RemoteAddr)
 	if r.TLS != nil {
 		own = append(own, recordSecure)
 	}
@@ -152,6 +158,24 @@ func appendKey(dst []byte, key string) ([]byte, bool) {
 	return b, true
 }
 
+// appendRemote appends the record of the peer's address, which is shorter than the
+// text if it can be.
+func appendRemote(dst []byte, addr string) []byte {
+	a, err := netip.ParseAddrPort(addr)
+	if err != nil || !a.Addr().Is4() || string(a.AppendTo(dst)[len(dst):]) != addr {
+		return appendRecord(dst, recordRemote, addr)
+	}
+	host := a.Addr().As4()
+	dst = append(append(dst, recordRemote4), host[:]...)
+	return binary.BigEndian.AppendUint16(dst, a.Port())
+}
+
+// decodeRemote4 returns the address that is the value of a record.
+func decodeRemote4(value string) string {
+	b := []byte(value)
+	return netip.AddrPortFrom(netip.AddrFrom4([4]byte(b)), binary.BigEndian.Uint16(b[4:])).String()
+}
+
 func appendRecord(dst []byte, kind byte, value string) []byte {
 	dst = binary.AppendUvarint(append(dst, kind), uint64(len(value)))
 	return append(dst, value...)
@@ -163,6 +187,8 @@ func cutRecord(records string) (kind byte, value, rest string) {
 	switch kind {
 	case recordSecure:
 		return kind, "", records
+	case recordRemote4:
+		return kind, records[:remote4Size], records[remote4Size:]
 	case recordKey:
 		return kind, records[:keySize], records[keySize:]
 	}
@@ -200,6 +226,12 @@ func (h *Handshake) find(want byte) (string, bool) {
 		}
 	}
 	return "", false
+}
+
+// id returns the id of the session.
+func (h *Handshake) id() string {
+	_, id, _ := cutRecord(h.own[timeSize:])
+	return id
 }
 
 // Header returns the headers of the request. The caller may change the result.
@@ -241,6 +273,9 @@ func (h *Handshake) Host() string {
 // RemoteAddr returns the address of the peer as "host:port". Behind a proxy that
 // is the proxy's address.
 func (h *Handshake) RemoteAddr() string {
+	if addr, ok := h.find(recordRemote4); ok {
+		return decodeRemote4(addr)
+	}
 	addr, _ := h.find(recordRemote)
 	return addr
 }

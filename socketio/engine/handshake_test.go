@@ -9,7 +9,6 @@ import (
 	"reflect"
 	"strings"
 	"testing"
-	"unsafe"
 )
 
 // handshakeRequest returns the handshake of a browser, with further headers.
@@ -47,7 +46,10 @@ func TestHandshakeKeepsEverything(t *testing.T) {
 			if len(header) > 0 {
 				r.TLS = new(tls.ConnectionState)
 			}
-			h := new(handshakes).make(r)
+			h := new(handshakes).make("an id", r)
+			if h.id() != "an id" {
+				t.Errorf("%s: id %q", name, h.id())
+			}
 			if got := h.Header(); !reflect.DeepEqual(got, r.Header) {
 				t.Errorf("%s: header %q, want %q", name, got, r.Header)
 			}
@@ -58,19 +60,40 @@ func TestHandshakeKeepsEverything(t *testing.T) {
 	}
 }
 
+// The id and the address are kept as they are, however long or odd.
+func TestHandshakeIDAndAddress(t *testing.T) {
+	t.Parallel()
+	r := handshakeRequest("http://h.example/socket.io/?EIO=4&transport=websocket", nil)
+	for _, id := range []string{"x", randomID(), strings.Repeat("i", 127), strings.Repeat("i", 128), strings.Repeat("i", 20_000)} {
+		for _, addr := range []string{
+			"127.0.0.1:12345", "255.255.255.255:65535", "0.0.0.0:0", "[::1]:80", "[::ffff:10.0.0.1]:80", "[fe80::1%eth0]:80",
+			"10.0.0.1:080", "10.0.0.1", "010.0.0.1:80", "@", "pipe", "", "10.0.0.1:65536",
+		} {
+			r.RemoteAddr = addr
+			h := new(handshakes).make(id, r)
+			if h.id() != id || h.RemoteAddr() != addr {
+				t.Errorf("got %q, %q, want %q, %q", h.id(), h.RemoteAddr(), id, addr)
+			}
+			if got := h.Header(); !reflect.DeepEqual(got, r.Header) {
+				t.Errorf("%s: header %q, want %q", addr, got, r.Header)
+			}
+		}
+	}
+}
+
 // The handshakes of many clients must not keep what is the same in all of them.
 func TestHandshakesShare(t *testing.T) {
 	t.Parallel()
 	const target = "http://h.example/socket.io/?EIO=4&transport=websocket"
 	shared := new(handshakes)
-	first := shared.make(handshakeRequest(target, nil))
+	first := shared.make(randomID(), handshakeRequest(target, nil))
 	for i := range 100 {
-		h := shared.make(handshakeRequest(target, http.Header{"Cookie": {fmt.Sprint("user=", i)}}))
+		h := shared.make(randomID(), handshakeRequest(target, http.Header{"Cookie": {fmt.Sprint("user=", i)}}))
 		if h.common != first.common {
 			t.Fatalf("handshake %d has %q of its own", i, *h.common)
 		}
 	}
-	if size := int(unsafe.Sizeof(*first)) + len(first.own); size > 24+48 {
+	if size := len(first.own); size > 64 {
 		t.Errorf("the handshake of a browser without cookies takes %d bytes", size)
 	}
 }
@@ -104,6 +127,6 @@ func BenchmarkNewHandshake(b *testing.B) {
 	shared := new(handshakes)
 	b.ReportAllocs()
 	for b.Loop() {
-		shared.make(r)
+		shared.make("an id of 20 letters.", r)
 	}
 }

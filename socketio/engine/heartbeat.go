@@ -39,7 +39,7 @@ func (h *heartbeat) Expire(*wheel.Entry) {
 	s := (*Session)(h)
 	switch s.State() {
 	case StateClosed:
-		s.srv.takeDeparted(s.id)
+		s.srv.takeDeparted(s.ID())
 	case StateClosing:
 		s.end(ending{gone: true})
 	case StateOpen:
@@ -71,7 +71,7 @@ func (s *Session) ping() {
 // timedOut ends a session whose deadline has passed by the time of a request,
 // and reports whether it did. The wheel may be a moment behind.
 func (s *Session) timedOut() bool {
-	if !s.awaiting.Load() || !s.heartbeat.Overdue() || s.delivering() {
+	if !s.awaiting.Load() || !s.srv.wheel.Overdue(&s.heartbeat) || s.delivering() {
 		return false
 	}
 	s.end(ending{reason: PingTimeout})

@@ -18,7 +18,8 @@ import (
 // from it and served from the beginning, by the server's handler and with all its
 // settings. Those that wait for another request are kept.
 type handback struct {
-	poller   *park.Poller  // of the polls that are held
+	poller   *park.Poller // of the polls that are held
+	wheel    *wheel.Wheel
 	patience *wheel.Class  // how long to keep them; nil for ever
 	unfit    atomic.Bool   // the server's connections cannot be held
 	done     chan struct{} // closed when nothing is served any more
@@ -42,7 +43,7 @@ func (srv *Server) handback(server *http.Server) *handback {
 		}
 		return b
 	}
-	b := &handback{poller: srv.park().poller, done: make(chan struct{}), idle: make(map[*heldPoll]struct{})}
+	b := &handback{poller: srv.park().poller, wheel: srv.wheel, done: make(chan struct{}), idle: make(map[*heldPoll]struct{})}
 	b.ready.L = &b.mu
 	if d := idleTimeout(server); d > 0 {
 		b.patience = srv.wheel.Class(d)
@@ -172,7 +173,7 @@ func (b *handback) forget(h *heldPoll) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	delete(b.idle, h)
-	h.idle.Disarm()
+	b.wheel.Disarm(&h.idle)
 }
 
 // earlyConn is a connection from which something has been read already.

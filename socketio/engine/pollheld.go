@@ -48,7 +48,7 @@ const (
 func newHeldPoll(s *Session, back *handback, head, encoding string) *heldPoll {
 	h := &heldPoll{session: s, back: back, head: head, encoding: encoding, since: time.Now().UnixNano()}
 	h.pending.held = h
-	s.srv.wheel.Init(&h.idle, h)
+	h.idle.Init(h)
 	return h
 }
 

@@ -145,7 +145,7 @@ func (s *Session) beginHold(g *pendingPoll) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	// During an upgrade there will be an answer soon.
-	if s.poll == nil || s.poll.get != g || s.upgrade != nil {
+	if s.poll == nil || s.poll.get != g || s.poll.upgrade != nil {
 		return false
 	}
 	s.srv.tasks.Add(1)

@@ -12,18 +12,19 @@ import (
 type pollState struct {
 	session *Session
 	get     *pendingPoll
+	upgrade *upgradeTry         // nil while none is under way
 	post    http.ResponseWriter // of the current data request
 	reading bool                // its body has not arrived completely
-	patient wheel.Entry         // see Expire
 	soon    uint8               // answers in a row that came soon after a poll had been held
 	second  int64               // when the first of the latest posts came, in nanoseconds
 	posts   int                 // data requests in the second since
+	patient wheel.Entry         // see Expire
 }
 
 // newPollState makes polling the transport of a new session.
 func (srv *Server) newPollState(s *Session) {
 	s.poll = &pollState{session: s}
-	srv.wheel.Init(&s.poll.patient, s.poll)
+	s.poll.patient.Init(s.poll)
 }
 
 // pendingPoll is a poll that waits for frames: in the handler of its request,
@@ -187,7 +188,7 @@ func (s *Session) servePoll(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	g := s.srv.newPendingPoll()
-	g.late = s.upgrade != nil
+	g.late = s.poll.upgrade != nil
 	s.poll.get = g
 	if s.sealed {
 		s.mu.Unlock()
@@ -256,7 +257,7 @@ func (s *Session) refuseLate(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case s.State() != StateClosed:
 		s.srv.refuse(w, r, false, refusal(BadRequest, detailTransport, nil))
-	case r.Method == http.MethodGet && s.srv.takeDeparted(s.id):
+	case r.Method == http.MethodGet && s.srv.takeDeparted(s.ID()):
 		s.srv.answerDeparted(w, r)
 	default:
 		s.srv.refuse(w, r, false, refusal(UnknownSession, "the session has ended", nil))
@@ -341,7 +342,7 @@ func (srv *Server) setCookie(h http.Header, s *Session) {
 		return
 	}
 	c := *srv.opts.Cookie //nolint:gosec // Its attributes are the caller's choice.
-	c.Value = s.id
+	c.Value = s.ID()
 	if v := c.String(); v != "" {
 		h.Add("Set-Cookie", v)
 	}

@@ -125,7 +125,7 @@ func (s *Session) ready() bool {
 	if s.conn != nil {
 		return !s.blocked
 	}
-	return s.poll != nil && s.poll.get != nil && s.upgrade == nil
+	return s.poll != nil && s.poll.get != nil && s.poll.upgrade == nil
 }
 
 // enqueue appends frames to the queue. It reports whether the session has to be

@@ -161,7 +161,7 @@ func (srv *Server) register(s *Session) error {
 	if err := srv.full(); err != nil {
 		return err
 	}
-	if srv.sessions.Find(s.id) != nil {
+	if srv.sessions.Find(s.ID()) != nil {
 		return errDuplicateID
 	}
 	srv.tasks.Add(1)
@@ -179,7 +179,7 @@ func (srv *Server) unregister(s *Session, departs bool) {
 	defer srv.mu.Unlock()
 	srv.sessions.Remove(s)
 	if departs {
-		srv.departed[s.id] = s
+		srv.departed[s.ID()] = s
 		srv.timers.departed.Arm(&s.heartbeat)
 	}
 }
@@ -193,7 +193,7 @@ func (srv *Server) takeDeparted(id string) bool {
 	if s == nil {
 		return false
 	}
-	s.heartbeat.Disarm()
+	srv.wheel.Disarm(&s.heartbeat)
 	delete(srv.departed, id)
 	return true
 }

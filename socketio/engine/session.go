@@ -46,8 +46,7 @@ const (
 // methods may be called concurrently.
 type Session struct {
 	srv       *Server
-	id        string
-	handshake *Handshake
+	handshake Handshake // holds the id as well
 
 	// recvMu is held while the receiver runs: a request body and a WebSocket
 	// may deliver at the same time for a moment during an upgrade.
@@ -68,10 +67,9 @@ type Session struct {
 	mu        sync.Mutex
 	heartbeat wheel.Entry
 	queue     *queue
-	conn      *wsConn     // nil while on polling
-	poll      *pollState  // nil while on WebSocket
-	upgrade   *upgradeTry // nil while no upgrade is under way
-	outcome   *outcome    // made on demand
+	conn      *wsConn    // nil while on polling
+	poll      *pollState // nil while on WebSocket
+	outcome   *outcome   // made on demand
 }
 
 // outcome is how a session ends.
@@ -90,18 +88,19 @@ func (s *Session) fate() *outcome {
 }
 
 // newSession returns a session that is not registered yet.
-func (srv *Server) newSession(id string, h *Handshake) *Session {
-	s := &Session{srv: srv, id: id, handshake: h, shard: uint16(srv.pool.Assign())}
-	srv.wheel.Init(&s.heartbeat, (*heartbeat)(s))
+func (srv *Server) newSession(h Handshake) *Session {
+	s := &Session{srv: srv, handshake: h, shard: uint16(srv.pool.Assign())}
+	s.heartbeat.Init((*heartbeat)(s))
 	return s
 }
 
 // ID returns the id of the session, which is a secret between server and
-// client.
-func (s *Session) ID() string { return s.id }
+// client. It is a part of what the handshake is kept in, so whoever needs it for longer
+// than the session should clone it.
+func (s *Session) ID() string { return s.handshake.id() }
 
 // Handshake returns the request that opened the session.
-func (s *Session) Handshake() *Handshake { return s.handshake }
+func (s *Session) Handshake() *Handshake { return &s.handshake }
 
 // RemoteAddr returns the address of the peer that opened the session as
 // "host:port".
@@ -194,7 +193,7 @@ func (s *Session) recoverPanic() {
 	if v == nil {
 		return
 	}
-	s.srv.opts.Logger.Error("engine: receiver panicked", "session", s.id, "panic", v, "stack", string(debug.Stack()))
+	s.srv.opts.Logger.Error("engine: receiver panicked", "session", s.ID(), "panic", v, "stack", string(debug.Stack()))
 	s.end(ending{reason: TransportError, err: ErrPanic})
 }
 

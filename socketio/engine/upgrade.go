@@ -28,17 +28,17 @@ const probe = "probe"
 // one change in the life of a session: further connections are turned away.
 func (srv *Server) upgradeSession(w http.ResponseWriter, r *http.Request, s *Session) {
 	u := &upgradeTry{session: s}
-	srv.wheel.Init(&u.timeout, u)
-	srv.wheel.Init(&u.tick, u)
+	u.timeout.Init(u)
+	u.tick.Init(u)
 	// The connection is known only after the session has been claimed for it.
 	u.conn = &wsConn{session: s, try: u}
 	s.mu.Lock()
-	if s.State() == StateClosed || s.conn != nil || s.upgrade != nil {
+	if s.State() == StateClosed || s.poll == nil || s.poll.upgrade != nil {
 		s.mu.Unlock()
 		srv.turnAway(w, r)
 		return
 	}
-	s.upgrade = u
+	s.poll.upgrade = u
 	srv.tasks.Add(1)
 	s.mu.Unlock()
 
@@ -63,6 +63,14 @@ func (srv *Server) upgradeSession(w http.ResponseWriter, r *http.Request, s *Ses
 	u.conn.start(early)
 }
 
+// trying returns the try that is under way; nil if there is none. mu is held.
+func (s *Session) trying() *upgradeTry {
+	if s.poll == nil {
+		return nil
+	}
+	return s.poll.upgrade
+}
+
 // start arms the timeout. It reports whether the session still waits for this
 // try.
 func (u *upgradeTry) start(l link) bool {
@@ -70,7 +78,7 @@ func (u *upgradeTry) start(l link) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	u.conn.share(l)
-	if s.upgrade != u {
+	if s.trying() != u {
 		u.conn.lingers = u.conn.halfCloses()
 		return false
 	}
@@ -85,17 +93,18 @@ func (u *upgradeTry) release() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	u.disarm()
-	if s.upgrade != u {
+	if s.trying() != u {
 		return false
 	}
-	s.upgrade = nil
+	s.poll.upgrade = nil
 	return true
 }
 
 // disarm stops the timers. The session's mu is held.
 func (u *upgradeTry) disarm() {
-	u.timeout.Disarm()
-	u.tick.Disarm()
+	w := u.session.srv.wheel
+	w.Disarm(&u.timeout)
+	w.Disarm(&u.tick)
 }
 
 // cancel closes the connection because its session has ended, or has waited long
@@ -161,7 +170,7 @@ func (u *upgradeTry) pushPoll(late bool) {
 	s := u.session
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.upgrade != u {
+	if s.trying() != u {
 		return
 	}
 	if g := s.poll.get; g != nil && (late || !g.late) {
@@ -202,12 +211,11 @@ func (u *upgradeTry) onMessage(binary bool, data []byte) error {
 func (u *upgradeTry) complete() error {
 	s := u.session
 	s.mu.Lock()
-	if s.upgrade != u {
+	if s.trying() != u {
 		s.mu.Unlock()
 		return errEnded
 	}
 	u.disarm()
-	s.upgrade = nil
 	s.poll.discard(s.srv)
 	s.poll = nil
 	s.conn = u.conn

@@ -22,7 +22,7 @@ import (
 func (srv *Server) openFrame(s *Session, upgrades ...string) *packet.Frame {
 	var buf [192]byte
 	b := append(buf[:0], `{"sid":`...)
-	b = scalar.AppendString(b, s.id)
+	b = scalar.AppendString(b, s.ID())
 	b = append(b, `,"upgrades":[`...)
 	for i, u := range upgrades {
 		if i > 0 {

@@ -20,7 +20,7 @@ func (c *Coder) decodeBinary(raw []byte, found []placeholder, attachments [][]by
 	})
 	r.restored = make([]bool, len(found))
 
-	err := c.codec().Unmarshal(marked, v)
+	err := c.unmarshal(marked, v)
 	if err == nil {
 		r.value(reflect.ValueOf(v), 0)
 		if r.err != nil || r.complete() {

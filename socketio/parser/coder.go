@@ -52,6 +52,7 @@ type Coder struct {
 	MaxAttachments int
 
 	buffers sync.Pool // of *jsonBuffer
+	readers sync.Pool // of *jsonReader
 	types   typeCache
 }
 
@@ -116,7 +117,7 @@ func (c *Coder) Decode(raw []byte, attachments [][]byte, v any) error {
 		if scalar.Decode(raw, v) {
 			return nil
 		}
-		return c.codec().Unmarshal(raw, v)
+		return c.unmarshal(raw, v)
 	}
 	if err := inRange(found, len(attachments)); err != nil {
 		return err

@@ -93,12 +93,12 @@ func (d *Default) maxAttachmentBytes() int64 {
 
 // Decode takes one message as [Parser] says.
 func (d *Default) Decode(st *State, data []byte, binary bool, p *adapter.Packet) (complete bool, err error) {
-	switch {
-	case binary && st.pending == nil:
+	switch waits := st.Pending(); {
+	case binary && !waits:
 		err = ErrUnexpectedBinary
 	case binary:
 		complete, err = d.decodeAttachment(st, data, p)
-	case st.pending != nil:
+	case waits:
 		err = ErrUnexpectedText
 	default:
 		complete, err = d.decodeText(st, data, p)
@@ -111,7 +111,7 @@ func (d *Default) Decode(st *State, data []byte, binary bool, p *adapter.Packet)
 
 // decodeAttachment adds an attachment to the packet that waits for it.
 func (d *Default) decodeAttachment(st *State, data []byte, p *adapter.Packet) (bool, error) {
-	w := st.pending
+	w := st.kept.pending
 	if w.bytes += int64(len(data)); w.bytes > d.maxAttachmentBytes() {
 		return false, ErrAttachmentSize
 	}
@@ -120,7 +120,7 @@ func (d *Default) decodeAttachment(st *State, data []byte, p *adapter.Packet) (b
 	if len(w.attachments) < cap(w.attachments) {
 		return false, nil
 	}
-	st.pending = nil
+	st.Reset()
 	p.Namespace, p.Data, p.Attachments = w.namespace, w.data, w.attachments
 	p.Type, p.ID, p.HasID = w.typ, w.id, w.hasID
 	return true, nil
@@ -160,7 +160,7 @@ func (st *State) await(p *adapter.Packet, count int) error {
 	if err := inRange(findPlaceholders(p.Data), count); err != nil {
 		return err
 	}
-	st.pending = &pending{
+	st.keep().pending = &pending{
 		typ:         p.Type,
 		id:          p.ID,
 		hasID:       p.HasID,
@@ -199,15 +199,15 @@ func (st *State) decodeNamespace(data []byte, i int) (name string, end int) {
 	if i < len(data) {
 		i++
 	}
-	if string(raw) == st.namespace {
-		return st.namespace, i
+	if st.kept != nil && string(raw) == st.kept.namespace {
+		return st.kept.namespace, i
 	}
 	if string(raw) == "/" {
 		return "/", i
 	}
 	name = string(raw)
 	if len(name) <= maxKeptNamespace {
-		st.namespace = name
+		st.keep().namespace = name
 	}
 	return name, i
 }

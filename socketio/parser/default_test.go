@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"unsafe"
 
 	"github.com/tandem-go/tandem/adapter"
 )
@@ -377,8 +378,52 @@ func TestLongNamespace(t *testing.T) {
 	if _, err := new(Default).Decode(&st, []byte("0"+name), false, &p); err != nil || p.Namespace != name {
 		t.Error(err)
 	}
-	if st.namespace != "" {
+	if st.kept != nil {
 		t.Error("the name is kept")
+	}
+}
+
+// TestStateOfMainNamespace: most connections are in the main namespace and send no
+// attachments, and so cost no more than the State itself.
+func TestStateOfMainNamespace(t *testing.T) {
+	if size := unsafe.Sizeof(State{}); size != unsafe.Sizeof(uintptr(0)) {
+		t.Errorf("a State has %d bytes", size)
+	}
+	var st State
+	var p adapter.Packet
+	for _, text := range []string{"0", `0{"token":1}`, `2["a",1]`, `2/,["a"]`, `217["a"]`, `317["a"]`, "1", `2["connect"]`, "0/"} {
+		complete, err := new(Default).Decode(&st, []byte(text), false, &p)
+		if complete == (err != nil) || st.Pending() {
+			t.Errorf("%s: complete %t, %v", text, complete, err)
+		}
+		if st.kept != nil {
+			t.Errorf("%s: something is kept", text)
+		}
+	}
+}
+
+// TestStateKeepsNamespace: an attachment, a mistake or a packet of the main
+// namespace in between does not make a connection forget the name.
+func TestStateKeepsNamespace(t *testing.T) {
+	var st State
+	var p adapter.Packet
+	d := new(Default)
+	for _, m := range []struct {
+		data         string
+		binary, fits bool
+	}{
+		{"0/chat,", false, true},
+		{`51-/chat,["a",{"_placeholder":true,"num":0}]`, false, true},
+		{"x", true, true},
+		{`2["a"]`, false, true},
+		{"x", true, false},
+	} {
+		if _, err := d.Decode(&st, []byte(m.data), m.binary, &p); (err == nil) != m.fits {
+			t.Errorf("%q: %v", m.data, err)
+		}
+		if st.kept == nil || st.kept.namespace != "/chat" {
+			t.Errorf("%q: the name is not kept", m.data)
+		}
 	}
 }
 

@@ -24,9 +24,17 @@ type Parser interface {
 
 // State is what a connection has received of a packet that is not complete yet.
 // The zero value is ready. It must not be copied or used concurrently.
+//
+// It is one pointer. What that points to is made when a packet first has to wait
+// for attachments, or names a namespace other than "/".
 type State struct {
-	pending   *pending
-	namespace string // the latest one, so that the same name is made only once
+	kept *kept
+}
+
+// kept is what a State keeps from one message to the next.
+type kept struct {
+	pending   *pending // nil unless attachments are awaited
+	namespace string   // the latest one besides "/", so that a name is made only once
 }
 
 // pending is a packet that waits for attachments.
@@ -42,7 +50,19 @@ type pending struct {
 
 // Pending reports whether attachments are awaited. A server limits how long it
 // waits for them.
-func (st *State) Pending() bool { return st.pending != nil }
+func (st *State) Pending() bool { return st.kept != nil && st.kept.pending != nil }
 
 // Reset forgets what has been received.
-func (st *State) Reset() { st.pending = nil }
+func (st *State) Reset() {
+	if st.kept != nil {
+		st.kept.pending = nil
+	}
+}
+
+// keep returns what is kept, for changing it.
+func (st *State) keep() *kept {
+	if st.kept == nil {
+		st.kept = new(kept)
+	}
+	return st.kept
+}

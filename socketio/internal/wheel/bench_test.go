@@ -13,11 +13,11 @@ func BenchmarkDisarm(b *testing.B) {
 	w := wheel.New()
 	defer w.Close()
 	c := w.Class(time.Hour)
-	t := newTimer(w)
+	t := newTimer()
 	b.ReportAllocs()
 	for b.Loop() {
 		c.Arm(&t.entry)
-		if !t.entry.Disarm() {
+		if !w.Disarm(&t.entry) {
 			b.Fatal("not armed")
 		}
 	}
@@ -41,7 +41,7 @@ func BenchmarkExpire(b *testing.B) {
 	timers := make([]signal, count)
 	for i := range timers {
 		timers[i].fired = fired
-		w.Init(&timers[i].entry, &timers[i])
+		timers[i].entry.Init(&timers[i])
 	}
 	b.ReportAllocs()
 	for b.Loop() {

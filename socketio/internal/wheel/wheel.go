@@ -25,12 +25,11 @@ type Expirer interface {
 	Expire(e *Entry)
 }
 
-// Entry is one timeout, in one class at a time. Its owner embeds it and
+// Entry is one timeout, in one class of one wheel at a time. Its owner embeds it and
 // initialises it with Init; it must not be copied.
 type Entry struct {
 	next, prev *Entry
-	class      *Class // nil while not armed; guarded by wheel.mu
-	wheel      *Wheel
+	class      *Class // nil while not armed; guarded by the wheel's mu
 	owner      Expirer
 	due        time.Duration
 }
@@ -86,9 +85,8 @@ func (w *Wheel) Class(after time.Duration) *Class {
 	return c
 }
 
-// Init binds e to the wheel and to its owner. It must be called once, before e
-// is shared.
-func (w *Wheel) Init(e *Entry, owner Expirer) { e.wheel, e.owner = w, owner }
+// Init sets the owner. It must be called once, before e is shared.
+func (e *Entry) Init(owner Expirer) { e.owner = owner }
 
 // Arm makes e expire after the duration of the class from now on. An entry that
 // is armed already, in this class or another of the same wheel, is moved.
@@ -132,24 +130,17 @@ func (c *Class) arm(e *Entry, from time.Duration) {
 	}
 }
 
-// Disarm stops e and reports whether it was armed.
-func (e *Entry) Disarm() bool {
-	w := e.wheel
-	if w == nil {
-		return false
-	}
+// Disarm stops e, which must not be armed in another wheel, and reports whether it
+// was armed.
+func (w *Wheel) Disarm(e *Entry) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return e.unlink()
 }
 
 // Overdue reports whether e is armed and its time has come, though the wheel has
-// not got round to it yet.
-func (e *Entry) Overdue() bool {
-	w := e.wheel
-	if w == nil {
-		return false
-	}
+// not got round to it yet. e must not be armed in another wheel.
+func (w *Wheel) Overdue(e *Entry) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return e.class != nil && e.due <= time.Since(w.epoch)

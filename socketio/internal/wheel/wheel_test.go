@@ -36,9 +36,9 @@ func (t *timer) times() []time.Time {
 	return t.fired
 }
 
-func newTimer(w *wheel.Wheel) *timer {
+func newTimer() *timer {
 	t := &timer{}
-	w.Init(&t.entry, t)
+	t.entry.Init(t)
 	return t
 }
 
@@ -56,7 +56,7 @@ func TestExpire(t *testing.T) {
 		w := wheel.New()
 		defer w.Close()
 		long, short := w.Class(time.Second), w.Class(10*time.Millisecond)
-		a, b := newTimer(w), newTimer(w)
+		a, b := newTimer(), newTimer()
 		start := time.Now()
 		long.Arm(&a.entry)
 		time.Sleep(100 * time.Millisecond)
@@ -78,12 +78,12 @@ func TestDisarm(t *testing.T) {
 		w := wheel.New()
 		defer w.Close()
 		c := w.Class(time.Second)
-		a := newTimer(w)
-		if a.entry.Disarm() {
+		a := newTimer()
+		if w.Disarm(&a.entry) {
 			t.Error("an entry that was never armed was armed")
 		}
 		c.Arm(&a.entry)
-		if !a.entry.Disarm() || a.entry.Disarm() {
+		if !w.Disarm(&a.entry) || w.Disarm(&a.entry) {
 			t.Error("Disarm does not tell whether the entry was armed")
 		}
 		time.Sleep(2 * time.Second)
@@ -100,7 +100,7 @@ func TestRearmMovesTheEntry(t *testing.T) {
 		w := wheel.New()
 		defer w.Close()
 		long, short := w.Class(time.Second), w.Class(300*time.Millisecond)
-		a := newTimer(w)
+		a := newTimer()
 		for range 10 { // again and again in the same class, then in another
 			long.Arm(&a.entry)
 			time.Sleep(500 * time.Millisecond)
@@ -122,7 +122,7 @@ func TestArmFromExpire(t *testing.T) {
 		w := wheel.New()
 		defer w.Close()
 		c := w.Class(100 * time.Millisecond)
-		a := newTimer(w)
+		a := newTimer()
 		a.then = func(a *timer) {
 			if len(a.times()) < 5 {
 				c.Arm(&a.entry)
@@ -143,7 +143,7 @@ func TestArmNextDoesNotDrift(t *testing.T) {
 		w := wheel.New()
 		defer w.Close()
 		c := w.Class(100*time.Millisecond + wheel.Granularity/3)
-		a := newTimer(w)
+		a := newTimer()
 		a.then = func(a *timer) {
 			time.Sleep(wheel.Granularity / 2) // a callback that takes its time
 			c.ArmNext(&a.entry)
@@ -165,20 +165,20 @@ func TestOverdue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := wheel.New()
 		defer w.Close()
-		busy, late := newTimer(w), newTimer(w)
+		busy, late := newTimer(), newTimer()
 		busy.then = func(*timer) { time.Sleep(time.Second) }
 		w.Class(10 * time.Millisecond).Arm(&busy.entry)
 		w.Class(20 * time.Millisecond).Arm(&late.entry)
-		if late.entry.Overdue() {
+		if w.Overdue(&late.entry) {
 			t.Error("overdue before its time")
 		}
 		time.Sleep(100 * time.Millisecond)
-		if !late.entry.Overdue() {
+		if !w.Overdue(&late.entry) {
 			t.Error("not overdue though the wheel is busy")
 		}
 		time.Sleep(2 * time.Second)
 		synctest.Wait()
-		if late.entry.Overdue() || len(late.times()) != 1 {
+		if w.Overdue(&late.entry) || len(late.times()) != 1 {
 			t.Error("overdue after it has expired")
 		}
 	})
@@ -189,11 +189,11 @@ func TestClose(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := wheel.New()
 		c := w.Class(time.Second)
-		a, b := newTimer(w), newTimer(w)
+		a, b := newTimer(), newTimer()
 		c.Arm(&a.entry)
 		w.Close()
 		w.Close()
-		if a.entry.Disarm() {
+		if w.Disarm(&a.entry) {
 			t.Error("the entry of a closed wheel is armed")
 		}
 		c.Arm(&b.entry)
@@ -232,7 +232,7 @@ func runModel(t *testing.T, rng *rand.Rand) {
 	deadlines := make([]time.Time, len(timers)) // zero: not armed
 	expired := make([]int, len(timers))
 	for i := range timers {
-		timers[i] = newTimer(w)
+		timers[i] = newTimer()
 	}
 	for range 2000 {
 		i := rng.IntN(len(timers))
@@ -242,7 +242,7 @@ func runModel(t *testing.T, rng *rand.Rand) {
 			w.Class(d).Arm(&timers[i].entry)
 			deadlines[i] = time.Now().Add(d)
 		case 2:
-			if armed := timers[i].entry.Disarm(); armed != !deadlines[i].IsZero() {
+			if armed := w.Disarm(&timers[i].entry); armed != !deadlines[i].IsZero() {
 				t.Fatalf("Disarm = %v, the model says otherwise", armed)
 			}
 			deadlines[i] = time.Time{}
@@ -273,7 +273,7 @@ func TestArmAllocatesNothing(t *testing.T) {
 	w := wheel.New()
 	defer w.Close()
 	c := w.Class(time.Hour)
-	a := newTimer(w)
+	a := newTimer()
 	if n := testing.AllocsPerRun(1000, func() { c.Arm(&a.entry) }); n > 0 {
 		t.Errorf("%v allocations", n)
 	}
@@ -285,7 +285,7 @@ func BenchmarkArm(b *testing.B) {
 	c := w.Class(time.Hour)
 	timers := make([]*timer, 1000)
 	for i := range timers {
-		timers[i] = newTimer(w)
+		timers[i] = newTimer()
 	}
 	i := 0
 	for b.Loop() {
