@@ -1,6 +1,6 @@
 # make run     the chat example, on http://127.0.0.1:3000 unless PORT says otherwise
 # make test    everything that must pass: vet, builds, fuzz targets (briefly), the guard, all tests with the race detector,
-#              those of the server also with a goroutine for each connection, and with polls that are held at once
+#              all that serve connections also with a goroutine for each, and the engine's with polls that are held at once
 # make guard   compares allocations and system calls with what is recorded; UPDATE=-update records them
 # make lint    golangci-lint with .golangci.yml
 # make fuzz    every fuzz target for FUZZTIME (60s)
@@ -10,6 +10,8 @@ FUZZTIME ?= 60s
 PEERS    := examples/peers/node
 # Tests find what they need through .ci/deps; a slow machine may need longer than Go's ten minutes.
 TESTFLAGS ?= -race -shuffle=on -timeout 20m
+# What runs without parking, too (socketio/internal/park): all but package adapter, which has no connections and takes half a minute.
+SERVING := ./examples/... ./redisadapter/... ./socketio/...
 
 .DEFAULT_GOAL := test
 .PHONY: run test deps check guard lint fuzz bench
@@ -34,7 +36,7 @@ test: check
 	.ci/fuzz 20000x
 	$(GO) test -run 'Alloc|Size|Footprint' ./... # the race detector allocates, so these run without it
 	$(GO) run ./examples/bench/guard
-	TANDEM_PARKING=off $(GO) test $(TESTFLAGS) ./socketio/engine ./socketio ./examples/peers
+	$(GO) test $(TESTFLAGS) -tags noparking $(SERVING)
 	TANDEM_POLLS=held $(GO) test $(TESTFLAGS) ./socketio/engine
 	$(GO) test $(TESTFLAGS) ./...
 

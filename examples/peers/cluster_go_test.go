@@ -9,7 +9,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http/httptest"
-	"os"
 	"strconv"
 	"sync"
 	"testing"
@@ -55,9 +54,6 @@ func (b *lockedBuffer) String() string {
 	return b.buf.String()
 }
 
-// parkingIsOff lets the whole suite run with a goroutine for each connection too.
-func parkingIsOff() bool { return os.Getenv("TANDEM_PARKING") == "off" }
-
 // startGo starts a server that does what the reference server of testdata/cluster.js does.
 func startGo(t *testing.T, name, redisAddr string, opts clusterOptions) *goInstance {
 	t.Helper()
@@ -65,7 +61,7 @@ func startGo(t *testing.T, name, redisAddr string, opts clusterOptions) *goInsta
 	g := &goInstance{is: name}
 	g.io = socketio.NewServer(&socketio.Options{
 		Adapter: redisadapter.New(rdb, &opts.ours),
-		Engine:  engine.Options{PingInterval: opts.heartbeat, PingTimeout: 4 * opts.heartbeat, DisableParking: parkingIsOff()},
+		Engine:  engine.Options{PingInterval: opts.heartbeat, PingTimeout: 4 * opts.heartbeat},
 		Logger:  slog.New(slog.NewTextHandler(&g.log, nil)),
 	})
 	for _, nsp := range []string{"/", "/custom"} {

@@ -12,13 +12,12 @@ import (
 	"time"
 
 	"github.com/tandem-go/tandem/socketio"
-	"github.com/tandem-go/tandem/socketio/engine"
 )
 
 // startOurs starts a server that does what the reference server of testdata/differential.js does.
 func startOurs(t *testing.T) (url string) {
 	t.Helper()
-	io := socketio.NewServer(&socketio.Options{Engine: engine.Options{DisableParking: parkingIsOff()}})
+	io := socketio.NewServer(nil)
 	s := scenario{}
 	s.serve(io.Of("/"))
 	s.serve(io.Of("/chat"))

@@ -18,8 +18,8 @@
 //
 // Every server is a child process, fresh for each scenario, that listens on
 // 127.0.0.1. The servers take turns within a scenario, so that a machine that
-// slows down slows all of them down, and each figure is the median of the
-// rounds. Ratios compare; absolute figures depend on the machine. There is no
+// slows down slows all of them down, and each figure of the table is the median of
+// all rounds (-n). Ratios compare; absolute figures depend on the machine. There is no
 // compression, and, but for the polling scenarios, all clients speak WebSocket.
 //
 // What can go on for any time is measured for 1.2 seconds (-short: 0.3): no new work
@@ -93,8 +93,10 @@
 // counters.
 //
 // growth: the costs that are plotted, measured once for every five rounds of the
-// table: idle clients, small rooms, members of a room, bytes of a message, and
-// instances on one Redis.
+// table, without the plain program: idle clients, small rooms, members of a room,
+// bytes of a message, and instances on one Redis. A point that a server does not
+// complete is left out of its line, which the plot says. When it has failed at two
+// points of a plot it is not tried at those that are harder.
 //
 // # Flaws
 //
@@ -103,7 +105,9 @@
 // replaced and the order of its deliveries is not insisted on; what had to be
 // tolerated is printed below the table. No other server is granted that. It also
 // loses broadcasts that follow each other closely: a step of which something is
-// never delivered is "not completed". It has no Redis adapter of its own.
+// never delivered is "not completed", and not repeated in later rounds. So that it
+// has lines in the plots of broadcasts with 4 in flight at all, it is measured with
+// one in flight there, too; such a line says so. It has no Redis adapter of its own.
 //
 // -storm connects 3,000 clients ten times over, and exits with status 1 if any of
 // them is left unanswered.

@@ -3,36 +3,50 @@ package main
 import (
 	"context"
 	"fmt"
-	"os"
-	"path/filepath"
+	"slices"
 
 	"github.com/tandem-go/tandem/examples/bench/load/chart"
 )
 
 // growth is a cost that is measured while one quantity grows, for a plot.
 type growth struct {
-	name   string      // of the plot's file; its scenarios are growth/<name>
+	name   string      // of the plot's file, and of what grows; its scenarios are growth/<name>
 	chart  chart.Chart // without lines
+	needs  feature
 	points []point
 	// scenarios measure the points. Their names are the same.
 	scenarios []scenario
 }
 
-// point is one value of what grows, and the title of the row with its cost.
+// point is one value of what grows.
 type point struct {
 	x     int
-	title string
+	title string // of the row with its cost
+	// alone is the row of the same cost with one broadcast in flight, for a server
+	// that loses some of more; empty if that is not measured.
+	alone string
 }
 
 // add adds a point with a rig of its own. More steps may follow the one that
 // measures the cost.
-func (g *growth) add(x int, setup func(ctx context.Context, r *rig) error, steps ...step) {
-	g.points = append(g.points, point{x, steps[0].rows[0].title})
-	needs := feature(0)
-	for _, st := range steps {
-		needs |= st.needs
+func (g *growth) add(p point, setup func(ctx context.Context, r *rig) error, steps ...step) {
+	g.points = append(g.points, p)
+	g.scenarios = append(g.scenarios, scenario{name: "growth/" + g.name, needs: g.needs, steps: steps, setup: setup})
+}
+
+// steps returns those that measure a point with broadcasts in flight: the number
+// given, and before that only one, if the point has a row for it.
+func (g *growth) steps(p point, window int) (steps []step) {
+	if p.alone != "" {
+		steps = append(steps, step{
+			rows: []row{{title: p.alone, format: "%.2f"}}, needs: loses, series: g.name + ", 1 in flight",
+			measure: func(ctx context.Context, r *rig) ([]float64, error) { return measureDeliveries(ctx, r, 1) },
+		})
 	}
-	g.scenarios = append(g.scenarios, scenario{name: "growth/" + g.name, needs: needs, steps: steps, setup: setup})
+	return append(steps, step{
+		rows: []row{{title: p.title, format: "%.2f"}}, series: g.name,
+		measure: func(ctx context.Context, r *rig) ([]float64, error) { return measureDeliveries(ctx, r, window) },
+	})
 }
 
 // growthWindow is how many broadcasts are in flight where that is not what grows.
@@ -52,9 +66,9 @@ func growthOfClients(z sizes) *growth {
 	}}
 	for _, n := range z.growingClients {
 		title := clientsTitle(n)
-		g.points = append(g.points, point{n, title})
+		g.points = append(g.points, point{x: n, title: title})
 		sc.steps = append(sc.steps, step{
-			rows: []row{{title: title, format: "%.1f"}},
+			rows: []row{{title: title, format: "%.1f"}}, series: g.name,
 			measure: func(ctx context.Context, r *rig) ([]float64, error) {
 				figures, err := r.growTo(ctx, n)
 				if err != nil {
@@ -80,11 +94,12 @@ func growthOfRooms(z sizes) *growth {
 		X:     "rooms", Y: "µs of server CPU per delivery", LogX: true,
 	}}
 	for n := 1; n <= z.manyRooms; n *= 10 {
-		g.add(n, func(ctx context.Context, r *rig) error { return setUpAudience(ctx, r, n, z.smallRoom) }, step{
-			rows:    []row{cpu("%.2f", "delivery, growth to %s rooms of %d", thousands(n), z.smallRoom)},
-			measure: func(ctx context.Context, r *rig) ([]float64, error) { return measureDeliveries(ctx, r, 32) },
-		})
+		p := point{x: n, title: cpu("", "delivery, growth to %s rooms of %d", thousands(n), z.smallRoom).title}
+		g.add(p, func(ctx context.Context, r *rig) error { return setUpAudience(ctx, r, n, z.smallRoom) }, g.steps(p, 32)...)
 	}
+	// The fewer rooms there are, the closer the broadcasts to one of them follow
+	// each other: many rooms come first.
+	slices.Reverse(g.scenarios)
 	return g
 }
 
@@ -95,10 +110,8 @@ func growthOfMembers(z sizes) *growth {
 		X:     "members of the room", Y: "µs of server CPU per delivery", LogX: true, LogY: true,
 	}}
 	for n := 1; n <= z.rooms[len(z.rooms)-1]; n *= 10 {
-		g.add(n, func(ctx context.Context, r *rig) error { return setUpAudience(ctx, r, 1, n) }, step{
-			rows:    []row{{title: membersTitle(n), format: "%.2f"}},
-			measure: func(ctx context.Context, r *rig) ([]float64, error) { return measureDeliveries(ctx, r, growthWindow) },
-		})
+		p := point{x: n, title: membersTitle(n), alone: cpu("", "delivery, growth to a room of %s, 1 in flight", thousands(n)).title}
+		g.add(p, func(ctx context.Context, r *rig) error { return setUpAudience(ctx, r, 1, n) }, g.steps(p, growthWindow)...)
 	}
 	return g
 }
@@ -115,37 +128,39 @@ func growthOfMessages(z sizes) *growth {
 		X:     "bytes of payload", Y: "µs of server CPU per delivery", LogX: true, LogY: true,
 	}}
 	for _, n := range []int{16, 64, 256, 1024, 4096, 16_384} {
-		g.add(n, func(ctx context.Context, r *rig) error { return setUpAudience(ctx, r, 1, z.roomSize) }, step{
-			rows: []row{cpu("%.2f", "delivery, growth to %s bytes", thousands(n))},
-			measure: func(ctx context.Context, r *rig) ([]float64, error) {
+		p := point{
+			x: n, title: cpu("", "delivery, growth to %s bytes", thousands(n)).title,
+			alone: cpu("", "delivery, growth to %s bytes, 1 in flight", thousands(n)).title,
+		}
+		g.add(p, func(ctx context.Context, r *rig) error {
+			err := setUpAudience(ctx, r, 1, z.roomSize)
+			if err == nil {
 				r.audience.size = n
-				return measureDeliveries(ctx, r, growthWindow)
-			},
-		})
+			}
+			return err
+		}, g.steps(p, growthWindow)...)
 	}
 	return g
 }
 
 // growthOfInstances measures broadcasts to one room on more and more instances.
 func growthOfInstances(z sizes) *growth {
-	g := &growth{name: "instances", chart: chart.Chart{
+	g := &growth{name: "instances", needs: clusters, chart: chart.Chart{
 		Title: fmt.Sprintf("CPU per delivery, room of %s, %d in flight, over Redis", thousands(z.roomSize), growthWindow),
 		X:     "instances (one: without Redis)", Y: "µs of server CPU per delivery",
 	}}
 	for n := 1; n <= 4; n++ {
-		steps := []step{{
-			rows: []row{{title: instancesTitle(n), format: "%.2f"}}, needs: clusters,
-			measure: func(ctx context.Context, r *rig) ([]float64, error) { return measureDeliveries(ctx, r, growthWindow) },
-		}}
+		p := point{x: n, title: instancesTitle(n)}
+		steps := g.steps(p, growthWindow)
 		if n > 1 {
 			steps = append(steps, trafficStep(n, trafficSize(n)))
 		}
-		g.add(n, func(ctx context.Context, r *rig) error { return setUpCluster(ctx, r, n, z.roomSize) }, steps...)
+		g.add(p, func(ctx context.Context, r *rig) error { return setUpCluster(ctx, r, n, z.roomSize) }, steps...)
 	}
 	// Not for the plot, but for the constants of the model.
 	for _, n := range []int{2, 3} {
 		g.scenarios = append(g.scenarios, scenario{
-			name: "growth/instances", needs: clusters,
+			name: "growth/instances", needs: g.needs,
 			setup: func(ctx context.Context, r *rig) error { return setUpCluster(ctx, r, n, fewMembers) },
 			steps: []step{{
 				rows:    []row{{title: fewTitle(n), format: "%.2f"}},
@@ -175,27 +190,4 @@ func trafficSize(n int) int {
 		return 1024
 	}
 	return usualSize
-}
-
-// plots writes the plot of each growth that has been measured to a folder.
-func (r *results) plots(folder string, measured []*growth) error {
-	if err := os.MkdirAll(folder, 0o755); err != nil {
-		return fmt.Errorf("making a folder for the plots: %w", err)
-	}
-	for _, g := range measured {
-		c := g.chart
-		for _, s := range r.servers {
-			line := chart.Line{Name: s.title}
-			for _, p := range g.points {
-				if figure, ok := r.figure(p.title, s); ok {
-					line.Points = append(line.Points, chart.Point{X: float64(p.x), Y: figure})
-				}
-			}
-			c.Lines = append(c.Lines, line)
-		}
-		if err := os.WriteFile(filepath.Join(folder, g.name+".svg"), c.SVG(), 0o644); err != nil {
-			return fmt.Errorf("writing a plot: %w", err)
-		}
-	}
-	return nil
 }

@@ -143,6 +143,7 @@ func run(ctx context.Context, args []string) error {
 			return fmt.Errorf("making a folder for the profiles: %w", err)
 		}
 	}
+	start := time.Now()
 	r := &runner{lab: l, servers: programs, results: newResults(programs), report: progressf}
 	if o.storm {
 		return r.stormAll(ctx)
@@ -155,6 +156,7 @@ func run(ctx context.Context, args []string) error {
 			return err
 		}
 	}
+	r.report("all of it: %v", time.Since(start).Round(time.Second))
 	return r.failure()
 }
 
@@ -171,19 +173,31 @@ func (r *runner) table(ctx context.Context, rounds int, selected []scenario) err
 }
 
 // grow measures what is plotted, once for every five rounds of the table, draws
-// it, and checks the model.
+// it without the yardstick, and checks the model.
 func (r *runner) grow(ctx context.Context, rounds int, folder string, measured []*growth) error {
 	var all []scenario
 	for _, g := range measured {
 		all = append(all, g.scenarios...)
 	}
-	if err := r.rounds(ctx, max(1, rounds/5), all); err != nil {
+	plotted := *r
+	if plotted.servers = contenders(r.servers); len(plotted.servers) == 0 {
+		return nil
+	}
+	if err := plotted.rounds(ctx, max(1, rounds/5), all); err != nil {
 		return err
 	}
-	if predictions := r.results.model(r.lab.sizes, r.servers[0]); len(predictions) > 0 {
-		fmt.Fprintf(os.Stdout, "\nThe model, for %s:\n\n%s", r.servers[0].title, modelTable(predictions))
+	first := plotted.servers[0]
+	if predictions := r.results.model(r.lab.sizes, first); len(predictions) > 0 {
+		fmt.Fprintf(os.Stdout, "\nThe model, for %s:\n\n%s", first.title, modelTable(predictions))
 	}
-	return r.results.plots(folder, measured)
+	notes, err := r.results.plots(folder, measured)
+	for i, note := range notes {
+		if i == 0 {
+			fmt.Fprintf(os.Stdout, "\nIn the plots:\n\n")
+		}
+		fmt.Fprintf(os.Stdout, "- %s\n", note)
+	}
+	return err
 }
 
 // failure returns the error of the first server, which has to complete everything.

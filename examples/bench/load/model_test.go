@@ -2,8 +2,6 @@ package main
 
 import (
 	"math"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -61,26 +59,5 @@ func TestModelWithoutFigures(t *testing.T) {
 	s := &server{name: "a"}
 	if predictions := newResults([]*server{s}).model(fullSizes(), s); len(predictions) != 0 {
 		t.Errorf("predicted %+v from nothing", predictions)
-	}
-}
-
-func TestPlots(t *testing.T) {
-	z, s := fullSizes(), &server{name: "a", title: "A server"}
-	folder := filepath.Join(t.TempDir(), "new")
-	if err := lawful(z, s).plots(folder, growths(z)); err != nil {
-		t.Fatal(err)
-	}
-	for name, points := range map[string]int{"clients": 5, "rooms": 0, "members": 5, "bytes": 0, "instances": 4} {
-		svg, err := os.ReadFile(filepath.Join(folder, name+".svg"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		markers := points
-		if points > 0 {
-			markers++ // in the legend
-		}
-		if got := strings.Count(string(svg), `class="m0"`); got != markers {
-			t.Errorf("%s has %d markers, want %d", name, got, markers)
-		}
 	}
 }

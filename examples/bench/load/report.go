@@ -12,6 +12,14 @@ type results struct {
 	servers []*server
 	figures map[cell][]float64
 	failed  map[cell]error
+	// failures counts the steps of each series that have been tried in vain.
+	failures map[series]int
+}
+
+// series is what a server does in the steps of that name.
+type series struct {
+	name   string
+	server string
 }
 
 // cell is a place in the table.
@@ -22,7 +30,7 @@ type cell struct {
 
 // newResults returns an empty table for the servers.
 func newResults(servers []*server) *results {
-	return &results{servers: servers, figures: map[cell][]float64{}, failed: map[cell]error{}}
+	return &results{servers: servers, figures: map[cell][]float64{}, failed: map[cell]error{}, failures: map[series]int{}}
 }
 
 // add adds what a step has measured in one round.
@@ -35,6 +43,9 @@ func (r *results) add(st step, s *server, figures []float64) {
 
 // fail notes that the server has failed in a step. Its figures are withdrawn.
 func (r *results) fail(st step, s *server, err error) {
+	if st.series != "" {
+		r.failures[series{st.series, s.name}]++
+	}
 	for _, row := range st.rows {
 		c := cell{row: row.title, server: s.name}
 		r.failed[c] = err

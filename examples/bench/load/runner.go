@@ -7,6 +7,18 @@ import (
 	"time"
 )
 
+const (
+	// pointTimeout is how long a step of a series may take on a server that is
+	// allowed to have flaws, so that the others do not wait for long.
+	pointTimeout = 30 * time.Second
+	// tolerated is how many steps of a series a server may fail in until the rest
+	// of them are skipped.
+	tolerated = 2
+)
+
+// errSkipped is the failure of a step that has not been tried.
+var errSkipped = errors.New("not tried, after failures in easier steps")
+
 // runner runs scenarios against servers and collects their figures.
 type runner struct {
 	lab     *lab
@@ -36,12 +48,17 @@ func (r *runner) rounds(ctx context.Context, n int, selected []scenario) error {
 }
 
 // scenario takes the steps of a scenario on one rig. After one that fails, the
-// next has a rig of its own; what has failed once is not tried again.
+// next has a rig of its own; what has failed once is not tried again, nor is what
+// is harder than two that have failed.
 func (r *runner) scenario(ctx context.Context, sc scenario, s *server) {
 	var g *rig
 	defer func() { r.dispose(&g) }()
 	for i, st := range sc.steps {
 		if st.needs&^s.features != 0 || r.results.hasFailed(st, s) || ctx.Err() != nil {
+			continue
+		}
+		if r.results.failures[series{st.series, s.name}] >= tolerated {
+			r.results.fail(st, s, errSkipped)
 			continue
 		}
 		figures, err := r.step(ctx, sc, i, s, &g)
@@ -61,7 +78,11 @@ func (r *runner) scenario(ctx context.Context, sc scenario, s *server) {
 
 // step takes one step within the timeout, after the setup if there is no rig.
 func (r *runner) step(ctx context.Context, sc scenario, i int, s *server, g **rig) ([]float64, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, r.lab.timeout, fmt.Errorf("%w: not finished after %v", errStalled, r.lab.timeout))
+	timeout := r.lab.timeout
+	if sc.steps[i].series != "" && s.flaws != nil {
+		timeout = min(timeout, pointTimeout)
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, timeout, fmt.Errorf("%w: not finished after %v", errStalled, timeout))
 	defer cancel()
 	if *g == nil {
 		var err error

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -87,6 +88,110 @@ func TestFailedStepsAreNotRepeated(t *testing.T) {
 	}
 	if err := (&runner{servers: []*server{a}, results: r}).failure(); !errors.Is(err, errFailed) {
 		t.Errorf("the failure of the first server ends the run with %v", err)
+	}
+}
+
+func TestASeriesIsGivenUp(t *testing.T) {
+	broken := errors.New("broken")
+	weak, strong := &server{name: "weak"}, &server{name: "strong"}
+	r, calls := rehearse(t, 1, time.Minute, func(note func(string, ...any)) []scenario {
+		stepOf := func(name, series string) step {
+			return step{rows: []row{{title: name}}, series: series, measure: func(_ context.Context, r *rig) ([]float64, error) {
+				note("%s %s", name, r.server.name)
+				if r.server == weak {
+					return nil, broken
+				}
+				return []float64{1}, nil
+			}}
+		}
+		setup := func(context.Context, *rig) error { return nil }
+		return []scenario{
+			{name: "x", setup: setup, steps: []step{stepOf("1", "up"), stepOf("2", "up"), stepOf("3", "up"), stepOf("other", "")}},
+			{name: "y", setup: setup, steps: []step{stepOf("4", "up"), stepOf("another", ""), stepOf("down", "down")}},
+		}
+	}, weak, strong)
+	want := []string{
+		"1 weak", "2 weak", "other weak", "1 strong", "2 strong", "3 strong", "other strong",
+		"another weak", "down weak", "4 strong", "another strong", "down strong",
+	}
+	if !slices.Equal(calls, want) {
+		t.Errorf("calls %q, want %q", calls, want)
+	}
+	for title, want := range map[string]error{"1": broken, "2": broken, "3": errSkipped, "4": errSkipped, "down": broken} {
+		if err := r.failed[cell{title, "weak"}]; !errors.Is(err, want) {
+			t.Errorf("%s has failed with %v, want %v", title, err, want)
+		}
+	}
+}
+
+func TestTimeouts(t *testing.T) {
+	tests := []struct {
+		name   string
+		flaws  *flaws
+		series string
+		want   time.Duration
+	}{
+		{"a step", nil, "", time.Minute},
+		{"a step of a server with flaws", &flaws{}, "", time.Minute},
+		{"a point", nil, "x", time.Minute},
+		{"a point of a server with flaws", &flaws{}, "x", pointTimeout},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				start := time.Now()
+				r, _ := rehearse(t, 1, time.Minute, func(func(string, ...any)) []scenario {
+					return []scenario{{
+						setup: func(context.Context, *rig) error { return nil },
+						steps: []step{{rows: []row{{title: "hangs"}}, series: tt.series, measure: func(ctx context.Context, _ *rig) ([]float64, error) {
+							<-ctx.Done()
+							return nil, context.Cause(ctx)
+						}}},
+					}}
+				}, &server{name: "a", flaws: tt.flaws})
+				if took := time.Since(start); took != tt.want || !errors.Is(r.failed[cell{"hangs", "a"}], errStalled) {
+					t.Errorf("ended after %v with %v, want %v", took, r.failed, tt.want)
+				}
+			})
+		})
+	}
+}
+
+// stubbed replaces what scenarios do: all their figures are 1.
+func stubbed(all []scenario) []scenario {
+	for i := range all {
+		all[i].setup = func(context.Context, *rig) error { return nil }
+		all[i].steps = slices.Clone(all[i].steps)
+		for j := range all[i].steps {
+			st := &all[i].steps[j]
+			figures := make([]float64, len(st.rows))
+			for k := range figures {
+				figures[k] = 1
+			}
+			st.measure = func(context.Context, *rig) ([]float64, error) { return figures, nil }
+		}
+	}
+	return all
+}
+
+// Every figure of the table is a median of as many rounds as were asked for.
+func TestNothingIsMeasuredLess(t *testing.T) {
+	all, programs := stubbed(scenarios(fullSizes())), servers()
+	r, _ := rehearse(t, 5, time.Minute, func(func(string, ...any)) []scenario { return all }, programs...)
+	for _, sc := range all {
+		for _, st := range sc.steps {
+			for _, row := range st.rows {
+				for _, s := range programs {
+					want := 5
+					if (sc.needs|st.needs)&^s.features != 0 {
+						want = 0
+					}
+					if got := len(r.figures[cell{row.title, s.name}]); got != want {
+						t.Errorf("%q of %s has %d figures, want %d", row.title, s.name, got, want)
+					}
+				}
+			}
+		}
 	}
 }
 

@@ -20,6 +20,7 @@ const (
 	goroutines                     // can give each connection a goroutine
 	heartbeats                     // pings its clients
 	isolates                       // keeps clients that do not read from holding up the others
+	loses                          // loses broadcasts that follow each other closely
 )
 
 // row is one line of the table.
@@ -38,6 +39,9 @@ type step struct {
 	rows    []row
 	needs   feature
 	measure func(ctx context.Context, r *rig) ([]float64, error)
+	// series names steps of which each is harder than the one before: a server that
+	// has failed in some is not tried in the rest of them.
+	series string
 }
 
 // scenario is a series of steps on one rig.

@@ -23,8 +23,11 @@ type server struct {
 	features feature
 	flaws    *flaws // counts what is tolerated, if anything is
 	profiles bool   // whether it can be profiled
-	argv     []string
-	minimal  string // the binary of a minimal server, if there is such a thing
+	// yardstick tells that it is a figure to compare with, but no Socket.IO server:
+	// it is in the table and not in the plots.
+	yardstick bool
+	argv      []string
+	minimal   string // the binary of a minimal server, if there is such a thing
 	// prepare builds or finds the program in the module at root. It may put files
 	// in dir.
 	prepare func(ctx context.Context, s *server, root, dir string) error
@@ -38,8 +41,8 @@ func servers() []*server {
 			features: clusters | polls | attaches | goroutines | heartbeats | isolates,
 		},
 		{name: "node", title: "Node.js", prepare: prepareNode, features: clusters | polls | attaches | heartbeats | isolates},
-		{name: "zishang", title: "Go peer", prepare: prepareZishang, features: polls | attaches | heartbeats | isolates, flaws: &flaws{}},
-		{name: "plain", title: "plain Go", prepare: preparePlain},
+		{name: "zishang", title: "Go peer", prepare: prepareZishang, features: polls | attaches | heartbeats | isolates | loses, flaws: &flaws{}},
+		{name: "plain", title: "plain Go", prepare: preparePlain, yardstick: true},
 	}
 }
 

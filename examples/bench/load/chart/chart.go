@@ -1,6 +1,7 @@
 // Package chart draws line charts as SVG: a title, two labelled axes, a legend and
 // one line with markers for each series. The drawing follows the colour scheme of
-// the reader, light or dark, and each line can be told by its marker, too.
+// the reader, light or dark, and each line can be told by its dashes and its
+// markers, too.
 package chart
 
 import (
@@ -16,6 +17,7 @@ type Chart struct {
 	LogX  bool   // logarithmic; all values have to be positive then
 	LogY  bool
 	Lines []Line
+	Notes []string // lines of small text under the axis
 }
 
 // Line is one series.
@@ -32,19 +34,21 @@ const (
 	width, height = 760.0, 430.0
 	left, right   = 76.0, 30.0
 	top, bottom   = 78.0, 58.0
+	// noteHeight is what each note adds to the height.
+	noteHeight = 18.0
 )
 
 // style holds the colours: for the lines, those of the palette of Okabe and Ito
 // that are legible on the ground of their scheme.
 const style = `<style>
 text{font:13px system-ui,-apple-system,"Segoe UI",Helvetica,Arial,sans-serif;fill:#1f2328}
-.title{font-size:16px;font-weight:600}.tick{font-size:12px;fill:#59636e}
+.title{font-size:16px;font-weight:600}.tick,.note{font-size:12px;fill:#59636e}
 .ground{fill:#ffffff;stroke:#d1d9e0}.grid{stroke:#e4e8ec}.axis{stroke:#818b98}
 .line{fill:none;stroke-width:2.5;stroke-linejoin:round;stroke-linecap:round}
-.c0{stroke:#0072b2}.c1{stroke:#c4540a}.c2{stroke:#008060}.c3{stroke:#8d4a7d}
+.c0{stroke:#0072b2}.c1{stroke:#c4540a;stroke-dasharray:9 5}.c2{stroke:#008060;stroke-dasharray:1 5}.c3{stroke:#8d4a7d;stroke-dasharray:10 5 1 5}
 .m0{fill:#0072b2}.m1{fill:#c4540a}.m2{fill:#008060}.m3{fill:#8d4a7d}
 @media (prefers-color-scheme:dark){
-text{fill:#f0f6fc}.tick{fill:#9198a1}
+text{fill:#f0f6fc}.tick,.note{fill:#9198a1}
 .ground{fill:#0d1117;stroke:#3d444d}.grid{stroke:#262c34}.axis{stroke:#656c76}
 .c0{stroke:#56b4e9}.c1{stroke:#e69f00}.c2{stroke:#1fc29a}.c3{stroke:#cc79a7}
 .m0{fill:#56b4e9}.m1{fill:#e69f00}.m2{fill:#1fc29a}.m3{fill:#cc79a7}}
@@ -55,11 +59,12 @@ text{fill:#f0f6fc}.tick{fill:#9198a1}
 func (c Chart) SVG() []byte {
 	x := newAxis(c.LogX, c.Lines, func(p Point) float64 { return p.X })
 	y := newAxis(c.LogY, c.Lines, func(p Point) float64 { return p.Y })
+	total := height + noteHeight*float64(len(c.Notes))
 	var b strings.Builder
 	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" width="%.0f" height="%.0f" viewBox="0 0 %.0f %.0f" role="img" aria-label="%s">`+"\n",
-		width, height, width, height, html.EscapeString(c.Title))
+		width, total, width, total, html.EscapeString(c.Title))
 	b.WriteString(style)
-	fmt.Fprintf(&b, `<rect class="ground" x="0.5" y="0.5" width="%.0f" height="%.0f" rx="6"/>`+"\n", width-1, height-1)
+	fmt.Fprintf(&b, `<rect class="ground" x="0.5" y="0.5" width="%.0f" height="%.0f" rx="6"/>`+"\n", width-1, total-1)
 	text(&b, "title", left, 30, "start", c.Title)
 	c.drawAxes(&b, x, y)
 	legend := left
@@ -72,6 +77,9 @@ func (c Chart) SVG() []byte {
 		marker(&b, i, legend+13, 52)
 		text(&b, "", legend+34, 56.5, "start", line.Name)
 		legend += 34 + 7.5*float64(len(line.Name)) + 24
+	}
+	for i, note := range c.Notes {
+		text(&b, "note", left, height+4+noteHeight*float64(i), "start", note)
 	}
 	b.WriteString("</svg>\n")
 	return []byte(b.String())

@@ -108,6 +108,20 @@ func TestSVG(t *testing.T) {
 	}
 }
 
+func TestNotes(t *testing.T) {
+	c := Chart{Title: "Cost", Lines: lineOf(1, 2)}
+	if svg := string(c.SVG()); strings.Contains(svg, `class="note"`) || !strings.Contains(svg, `viewBox="0 0 760 430"`) {
+		t.Errorf("without notes:\n%s", svg)
+	}
+	c.Notes = []string{"one <is> missing", "so is another"}
+	svg := string(c.SVG())
+	for _, want := range []string{">one &lt;is&gt; missing<", ">so is another<", `viewBox="0 0 760 466"`, `height="466"`, `height="465" rx`} {
+		if !strings.Contains(svg, want) {
+			t.Errorf("no %q in the drawing", want)
+		}
+	}
+}
+
 func TestEmptyChart(t *testing.T) {
 	if svg := string(Chart{Title: "empty", LogX: true}.SVG()); !strings.HasSuffix(svg, "</svg>\n") || strings.Contains(svg, "NaN") {
 		t.Errorf("an empty chart is\n%s", svg)
