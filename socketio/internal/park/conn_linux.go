@@ -50,6 +50,8 @@ func (p *Poller) Adopt(c *Conn, nc net.Conn, w Waiter) error {
 	var fd uintptr
 	var errno syscall.Errno
 	err = raw.Control(func(old uintptr) {
+		p.dups.Lock()
+		defer p.dups.Unlock()
 		fd, _, errno = syscall.Syscall(syscall.SYS_FCNTL, old, syscall.F_DUPFD_CLOEXEC, 0)
 	})
 	if err == nil && errno != 0 {

@@ -32,6 +32,11 @@ type Poller struct {
 	table   table
 	watched atomic.Int64
 
+	// dups is held while a descriptor is duplicated. When the table of descriptors has to
+	// grow, the kernel lets all who want one wait for milliseconds, each with a thread
+	// to itself, which the runtime would keep.
+	dups sync.Mutex
+
 	events [batch]syscall.EpollEvent // of whoever polls
 
 	mu      sync.Mutex
