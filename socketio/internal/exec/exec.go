@@ -34,7 +34,7 @@ type worker struct {
 
 // NewPool returns a pool that keeps some idle goroutines for each processor.
 func NewPool() *Pool {
-	return &Pool{keep: 32 * runtime.GOMAXPROCS(0)}
+	return &Pool{keep: 8 * runtime.GOMAXPROCS(0)}
 }
 
 // Go starts the task. It reports false, and does not start it, after Close.

@@ -94,6 +94,15 @@ func (c *crew) onPoll(ready int) {
 	}
 }
 
+// onRest ends the watch before a worker waits for input: that will be noticed, and the
+// watch begins again when it is taken.
+func (c *crew) onRest() {
+	if c.ticking {
+		c.ticking = false
+		c.ticks.Stop()
+	}
+}
+
 // isBack counts a worker as present that has been lent. It reports false if the worker
 // is not needed, because others have taken its place.
 func (c *crew) isBack(w *Worker) bool {
@@ -124,8 +133,7 @@ func (p *Poller) tick() {
 	c := &p.crew
 	queued := len(p.ready) - p.taken
 	if p.closed || queued == 0 && (p.polling || c.working() == 0) {
-		// Input will be noticed: the watch begins again when it is taken.
-		c.ticking = false
+		c.ticking = false // as in onRest
 		return
 	}
 	switch {

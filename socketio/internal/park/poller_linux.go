@@ -190,7 +190,18 @@ func (p *Poller) wait() []syscall.EpollEvent {
 			return p.events[:n]
 		case err != nil && !errors.Is(err, syscall.EINTR):
 			return nil // it is being closed
+		case timeout == 0:
+			p.rest()
 		}
+	}
+}
+
+// rest is called by the worker that polls when there is no input.
+func (p *Poller) rest() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.taken == len(p.ready) {
+		p.crew.onRest()
 	}
 }
 
