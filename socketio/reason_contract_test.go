@@ -67,9 +67,11 @@ func TestReasons(t *testing.T) {
 		{"client closes", "polling", func(_ *testing.T, _ *testServer, c *client) { c.sendRaw("1") }, "transport close", nil},
 		{"client closes its engine", "websocket", func(_ *testing.T, _ *testServer, c *client) { c.sendRaw("1") }, "transport close", nil},
 		{"connection is closed", "websocket", func(_ *testing.T, _ *testServer, c *client) { c.close() }, "transport close", nil},
-		{"poll is aborted", "polling", func(_ *testing.T, _ *testServer, c *client) {
-			c.sync() // a poll is pending soon after
-			time.Sleep(20 * time.Millisecond)
+		{"poll is aborted", "polling", func(t *testing.T, s *testServer, c *client) {
+			c.sync()
+			for socket := range s.Sockets() {
+				eventually(t, "a poll is pending", socket.Conn().Writable)
+			}
 			c.link.close()
 		}, "transport error", engine.ErrPollAborted},
 		{"unknown engine packet", "", func(_ *testing.T, _ *testServer, c *client) { c.sendRaw("9") }, "parse error", nil},
