@@ -4,6 +4,7 @@ package socketio_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -43,6 +44,9 @@ func rawClient(t *testing.T, addr *syscall.SockaddrInet4, request string) int {
 	expect := func(text string) {
 		for !strings.Contains(string(buf[:read]), text) {
 			n, err := syscall.Read(fd, buf[read:])
+			if errors.Is(err, syscall.EINTR) {
+				continue // With a timeout, the runtime's signals end a read.
+			}
 			if err != nil || n <= 0 {
 				t.Fatalf("read: %d, %v; got %q", n, err, buf[:read])
 			}
