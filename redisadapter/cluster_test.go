@@ -125,7 +125,39 @@ func startCluster(t *testing.T) []string {
 			return err == nil && strings.Contains(info, "cluster_state:ok") && strings.Contains(info, "cluster_known_nodes:3")
 		})
 	}
+	awaitBus(t, nodes)
 	return addrs
+}
+
+// awaitBus waits until what is published on any node arrives at each. A node
+// whose state is ok drops messages for those that it still shakes hands with.
+func awaitBus(t *testing.T, nodes []*redis.Client) {
+	t.Helper()
+	const channel = "bus"
+	for to, subscriber := range nodes {
+		ps := subscriber.Subscribe(t.Context(), channel)
+		if _, err := ps.Receive(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		arrived := make(map[string]bool)
+		eventually(t, fmt.Sprintf("messages of all nodes at node %d", to), func() bool {
+			for from, publisher := range nodes {
+				if err := publisher.Publish(t.Context(), channel, from).Err(); err != nil {
+					t.Fatal(err)
+				}
+			}
+			// A message that is late is read by a later turn.
+			for range nodes {
+				if msg, err := ps.ReceiveTimeout(t.Context(), 10*time.Millisecond); err == nil {
+					arrived[msg.(*redis.Message).Payload] = true
+				}
+			}
+			return len(arrived) == len(nodes)
+		})
+		if err := ps.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 // TestSuiteOnRedisCluster runs everything on a Redis cluster.
