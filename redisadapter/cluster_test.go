@@ -130,7 +130,8 @@ func startCluster(t *testing.T) []string {
 }
 
 // awaitBus waits until what is published on any node arrives at each. A node
-// whose state is ok drops messages for those that it still shakes hands with.
+// whose state is ok may still be replacing its link to another one, and drops
+// what it is to pass on meanwhile.
 func awaitBus(t *testing.T, nodes []*redis.Client) {
 	t.Helper()
 	const channel = "bus"
