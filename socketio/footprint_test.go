@@ -65,9 +65,14 @@ func rawClient(t *testing.T, addr *syscall.SockaddrInet4, request string) int {
 // settledHeap returns the bytes of live objects and of goroutines' stacks once
 // they do not change any more: connections are parked a moment after their last
 // message.
-func settledHeap() int64 {
+func settledHeap(t *testing.T) int64 {
+	t.Helper()
 	var last int64
-	for same := 0; same < 3; {
+	same := 0
+	for end := time.Now().Add(time.Minute); same < 3; {
+		if time.Now().After(end) {
+			t.Fatal("the heap does not settle")
+		}
 		runtime.GC()
 		runtime.GC()
 		var m runtime.MemStats
@@ -134,14 +139,12 @@ func footprint(t *testing.T, n int, request string) float64 {
 		}
 	})
 	clients = append(clients, rawClient(t, addr, request)) // so that what is made once is there
-	before := settledHeap()
+	before := settledHeap(t)
 	for range n {
 		clients = append(clients, rawClient(t, addr, request))
 	}
-	for joined.Load() < int64(n)+1 {
-		time.Sleep(time.Millisecond)
-	}
-	after := settledHeap()
+	eventually(t, "all clients have joined", func() bool { return joined.Load() == int64(n)+1 })
+	after := settledHeap(t)
 	if path := os.Getenv("FOOTPRINT_PROFILE"); path != "" {
 		f, err := os.Create(path)
 		if err != nil {

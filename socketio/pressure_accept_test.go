@@ -2,8 +2,10 @@ package socketio_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
+	"net"
 	"runtime"
 	"strings"
 	"sync/atomic"
@@ -73,20 +75,36 @@ func TestFloodOfEvents(t *testing.T) {
 		<-release
 		return nil
 	}))
+	const clients = 4
 	before := heap()
-	for range 4 {
+	halted := make(chan error, clients)
+	for range clients {
 		c := s.join(t, "websocket")
-		go func() {
-			message := `2["x","` + strings.Repeat("y", 100_000) + `"]`
-			for range 1000 {
-				c.send(message)
-			}
-		}()
+		go func() { halted <- pour(c.link.(*wsLink)) }()
 	}
-	time.Sleep(300 * time.Millisecond) // long enough for hundreds of megabytes
+	for range clients {
+		err := <-halted
+		if timeout, ok := errors.AsType[net.Error](err); !ok || !timeout.Timeout() {
+			t.Errorf("the server reads on, or has ended the connection: %v", err)
+		}
+	}
 	if grown := heap() - before; grown > 40<<20 {
 		t.Errorf("the heap has grown by %d MB", grown>>20)
 	}
+}
+
+// pour sends 100 MB of events and returns early when the server has not read for a second.
+func pour(l *wsLink) error {
+	message := `42["x","` + strings.Repeat("y", 100_000) + `"]`
+	for range 1000 {
+		if err := l.conn.SetWriteDeadline(time.Now().Add(time.Second)); err != nil {
+			return err
+		}
+		if err := l.send(message); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // heap returns the bytes in use.

@@ -28,9 +28,18 @@ func drainConn(conn net.Conn, n *atomic.Int64) {
 }
 
 // waitFor waits until n has reached want.
-func waitFor(n *atomic.Int64, want int64) {
-	for n.Load() < want {
-		time.Sleep(20 * time.Microsecond)
+func waitFor(tb testing.TB, n *atomic.Int64, want int64) {
+	tb.Helper()
+	await(tb, "the clients to have received everything", func() bool { return n.Load() >= want })
+}
+
+// await looks often, because benchmarks wait with it, and allocates nothing.
+func await(tb testing.TB, what string, condition func() bool) {
+	tb.Helper()
+	for end := time.Now().Add(patience); !condition(); time.Sleep(10 * time.Microsecond) {
+		if time.Now().After(end) {
+			tb.Fatalf("waited in vain for %s", what)
+		}
 	}
 }
 
@@ -53,7 +62,7 @@ func TestBroadcastAllocatesNothingPerRecipient(t *testing.T) {
 		}
 		batch.Send(frames, 0)
 		want += int64(clients * frames[0].Len())
-		waitFor(&received, want)
+		waitFor(t, &received, want)
 	}
 	broadcast()
 	// One allocation in a while, when the garbage collector empties the pools.
@@ -155,6 +164,6 @@ func BenchmarkBroadcast(b *testing.B) {
 		}
 		batch.Send(frames, 0)
 		want += int64(clients * frames[0].Len())
-		waitFor(&received, want)
+		waitFor(b, &received, want)
 	}
 }

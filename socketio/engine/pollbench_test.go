@@ -70,10 +70,9 @@ func (w *pollWire) hear(want string) {
 }
 
 // awaitPoll waits until a poll is pending.
-func awaitPoll(s *engine.Session) {
-	for !s.Writable() {
-		time.Sleep(10 * time.Microsecond)
-	}
+func awaitPoll(tb testing.TB, s *engine.Session) {
+	tb.Helper()
+	await(tb, "a poll", s.Writable)
 }
 
 // BenchmarkPoll is a message for a client whose poll is pending, and its next poll.
@@ -85,7 +84,7 @@ func BenchmarkPoll(b *testing.B) {
 	w.ask()
 	b.ReportAllocs()
 	for b.Loop() {
-		awaitPoll(c.peer.session)
+		awaitPoll(b, c.peer.session)
 		c.peer.session.Send(frame, 0)
 		w.hear("4hello, polling client")
 		w.ask()
@@ -130,9 +129,7 @@ func BenchmarkHeldPoll(b *testing.B) {
 	w.ask()
 	b.ReportAllocs()
 	for b.Loop() {
-		for s.engine.HeldPolls() == 0 {
-			time.Sleep(10 * time.Microsecond)
-		}
+		await(b, "a held poll", func() bool { return s.engine.HeldPolls() > 0 })
 		c.peer.session.Send(frame, 0)
 		w.hear("4hello, polling client")
 		w.ask()
