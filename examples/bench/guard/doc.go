@@ -29,7 +29,7 @@
 //
 // A figure has risen if it exceeds the recorded one by more than the number
 // behind ±: then the guard prints it and exits with status 1. What seems to have
-// risen is measured again, twice, and the least of the three counts, since
+// risen is measured again, up to five times, and the least counts, since
 // disturbances only add. A figure that has fallen by more than its tolerance is
 // printed, for the record to be updated, and is no failure. What is
 // not in the record yet fails, and -update adds it. -update keeps the tolerances

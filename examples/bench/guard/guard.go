@@ -10,9 +10,12 @@ import (
 	"strings"
 )
 
-// attempts is how often something is measured that is to be recorded, and at the most if it seems to
-// have risen.
-const attempts = 3
+const (
+	// samples is how often something is measured that is to be recorded.
+	samples = 3
+	// attempts is how often something is measured, at the most, that seems to have risen.
+	attempts = 6
+)
 
 // guard compares costs with a record, or changes the record.
 type guard struct {
@@ -142,7 +145,7 @@ func (g *guard) treat(name string, tolerance map[string]float64, measure func() 
 
 // rewrite measures something and records the median.
 func (g *guard) rewrite(name string, tolerance map[string]float64, measure func() (figures, error)) error {
-	var all [attempts]figures
+	var all [samples]figures
 	for n := range all {
 		var err error
 		if all[n], err = measure(); err != nil {

@@ -55,8 +55,8 @@ func TestWhatHasRisenIsMeasuredAgain(t *testing.T) {
 	}{
 		{"as recorded", []float64{2}, 1, nil, "guard: 1 operations and benchmarks cost no more than recorded\n"},
 		{"disturbed once", []float64{7, 2}, 2, nil, "guard: 1 operations and benchmarks cost no more than recorded\n"},
-		{"disturbed twice", []float64{7, 5, 2}, 3, nil, "guard: 1 operations and benchmarks cost no more than recorded\n"},
-		{"risen", []float64{5, 3, 4}, 3, errRisen, "guard: ack: 2 allocs have risen to 3\n"},
+		{"disturbed five times", []float64{7, 5, 6, 7, 8, 2}, 6, nil, "guard: 1 operations and benchmarks cost no more than recorded\n"},
+		{"risen", []float64{5, 3, 4}, 6, errRisen, "guard: ack: 2 allocs have risen to 3\n"},
 		{"fallen", []float64{1}, 1, nil, "guard: ack: 2 allocs have fallen to 1: run this with -update to keep it so\n" +
 			"guard: 1 operations and benchmarks cost no more than recorded\n"},
 	} {
@@ -118,7 +118,7 @@ func TestUpdate(t *testing.T) {
 	}
 	want := "ack  allocs 7±1         # why\nnew  allocs 7±0.25\n"
 	want = platform() + "\n\n" + want
-	if got := g.record.String(); got != want || calls != 2*attempts {
+	if got := g.record.String(); got != want || calls != 2*samples {
 		t.Errorf("recorded %q after %d measurements, want %q after 6", got, calls, want)
 	}
 }
