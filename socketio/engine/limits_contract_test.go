@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -345,4 +346,14 @@ func testFaultPingFlood(t *testing.T, opts *engine.Options) {
 	if after.HeapAlloc > before.HeapAlloc+16<<20 {
 		t.Errorf("the flood left %d bytes on the heap", after.HeapAlloc-before.HeapAlloc)
 	}
+}
+
+// A client that catches up sends as many events at a time as MaxPayload has room for: it knows of no other limit.
+func TestLimitOfPacketsHasRoomForAPayload(t *testing.T) {
+	s := start(t, nil)
+	c := s.openPolling(t)
+	const event = "2[\"x\"]"
+	n := 1_000_000 / len("4"+event+"\x1e")
+	c.mustPost(t, strings.Repeat("4"+event+"\x1e", n-1)+"4"+event)
+	c.peer.expectNow(t, slices.Repeat([]message{text(event)}, n)...)
 }

@@ -35,8 +35,9 @@ type Options struct {
 	// MaxPayload is the largest request body and the largest WebSocket message
 	// in bytes. The default is 1,000,000.
 	MaxPayload int64
-	// MaxPackets is the largest number of packets in one request body. The
-	// default is 16,384.
+	// MaxPackets is the largest number of packets in one request body. Clients
+	// know of MaxPayload only: the default, 200,000, is more than the default
+	// MaxPayload has room for if each packet is an event or an acknowledgement.
 	MaxPackets int
 	// MaxFragments is the largest number of fragments of one WebSocket message.
 	// The default is 16,384.
@@ -126,7 +127,7 @@ func (o *Options) withDefaults() Options {
 	setDefault(&opts.PingTimeout, 20*time.Second)
 	setDefault(&opts.UpgradeTimeout, 10*time.Second)
 	setDefault(&opts.MaxPayload, 1_000_000)
-	setDefault(&opts.MaxPackets, 16_384)
+	setDefault(&opts.MaxPackets, 200_000)
 	setDefault(&opts.MaxFragments, 16_384)
 	setDefault(&opts.MaxQueueBytes, 1<<20)
 	setDefault(&opts.WriteTimeout, 10*time.Second)
