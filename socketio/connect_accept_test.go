@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -238,8 +239,8 @@ func TestCloseLatency(t *testing.T) {
 	s := serve(t, nil)
 	gone := make(chan struct{}, 1)
 	s.OnDisconnect(func(context.Context, *socketio.Socket, socketio.Reason) { gone <- struct{}{} })
-	var worst time.Duration
-	for range 20 {
+	took := make([]time.Duration, 21)
+	for i := range took {
 		c := s.join(t, "websocket")
 		conn, ok := c.link.(*wsLink)
 		if !ok {
@@ -250,9 +251,11 @@ func TestCloseLatency(t *testing.T) {
 			t.Fatal(err)
 		}
 		await(t, "the disconnect", gone)
-		worst = max(worst, time.Since(start))
+		took[i] = time.Since(start)
 	}
-	if worst > 2*time.Second {
-		t.Errorf("it took %v", worst)
+	// The machine may stall now and then.
+	slices.Sort(took)
+	if median := took[len(took)/2]; median > time.Second {
+		t.Errorf("it took %v", median)
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -23,9 +24,11 @@ import (
 // contract is a minimal server of the measuring contract, which can be made to
 // misbehave.
 type contract struct {
-	deaf       bool // does not answer CONNECT
-	repeating  bool // delivers each broadcast twice
-	fragmented bool // writes each message in pieces
+	deaf       bool          // does not answer CONNECT
+	repeating  bool          // delivers each broadcast twice
+	fragmented bool          // writes each message in pieces
+	arrived    func(n int64) // if not nil, told of each client how many there have been
+	visits     atomic.Int64
 	mu         sync.Mutex
 	members    map[string][]*websocket.Conn
 }
@@ -37,6 +40,9 @@ func (c *contract) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer ws.Close()
+	if n := c.visits.Add(1); c.arrived != nil {
+		c.arrived(n)
+	}
 	c.write(ws, websocket.TextMessage, `0{"sid":"x"}`)
 	c.write(ws, websocket.TextMessage, "2")
 	for {
@@ -316,13 +322,20 @@ func TestSilentServerFails(t *testing.T) {
 
 func TestHungClientsAreReplacedWhereTolerated(t *testing.T) {
 	tolerated := &flaws{}
-	s, addr := swarmOn(t, &contract{deaf: true}, tolerated)
-	ctx, cancel := context.WithTimeout(t.Context(), 2*tolerance)
+	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	if err := s.connect(ctx, addr, 3); !errors.Is(err, context.DeadlineExceeded) {
+	server := &contract{deaf: true}
+	server.arrived = func(n int64) {
+		if n == 2*3 { // all have been replaced
+			cancel()
+		}
+	}
+	s, addr := swarmOn(t, server, tolerated)
+	if err := s.connect(ctx, addr, 3); !errors.Is(err, context.Canceled) {
 		t.Errorf("connect = %v", err)
 	}
-	if tolerated.hung != 3 || len(s.clients) != 3 {
+	// Those on a machine that stalls may have been replaced again.
+	if tolerated.hung == 0 || tolerated.hung%3 != 0 || len(s.clients)%3 != 0 {
 		t.Errorf("%d clients replaced, %d are left", tolerated.hung, len(s.clients))
 	}
 }
@@ -332,11 +345,15 @@ func TestProcessFigures(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for start := time.Now(); time.Since(start) < 30*time.Millisecond; {
+	// Not for a span of the clock: on a busy machine this program may get nothing of it.
+	after := before
+	for end := time.Now().Add(10 * time.Second); after <= before && err == nil; after, err = cpuTime(os.Getpid()) {
+		if time.Now().After(end) {
+			t.Fatalf("the CPU time stays %v", before)
+		}
 	}
-	after, err := cpuTime(os.Getpid())
-	if err != nil || after <= before {
-		t.Errorf("CPU time went from %v to %v, %v", before, after, err)
+	if err != nil {
+		t.Error(err)
 	}
 	size, err := residentSize(os.Getpid())
 	if err != nil || size < 1<<20 {

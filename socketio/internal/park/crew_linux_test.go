@@ -17,7 +17,10 @@ func busy(t *testing.T, p *Poller, n int, hold func(w *Worker, wait func())) (re
 		s := newWitness()
 		s.then = func(w *Worker) {
 			hold(w, func() {
-				held <- struct{}{}
+				select {
+				case held <- struct{}{}:
+				case <-gate: // the end of a connection is reported, too, sometimes twice
+				}
 				<-gate
 			})
 		}
@@ -74,12 +77,23 @@ func TestCaution(t *testing.T) {
 	close(gate)
 	lent := make(chan bool, 1)
 	s := newWitness()
-	s.then = func(w *Worker) { w.RunTask(taskFunc(func() { lent <- w.lent })) }
-	_, peer = watched(t, p, s)
-	write(t, peer, "x")
-	if !<-lent {
-		t.Error("a worker ran user code in its place")
+	s.then = func(w *Worker) {
+		w.RunTask(taskFunc(func() {
+			select {
+			case lent <- w.lent:
+			default: // the end of the connection is reported, too, sometimes twice
+			}
+		}))
 	}
+	_, peer = watched(t, p, s)
+	// The caution may be over by now, on a machine that has stalled.
+	eventually(t, "a worker gives its place away", func() bool {
+		p.mu.Lock()
+		p.crew.beCautious(time.Since(p.epoch))
+		p.mu.Unlock()
+		write(t, peer, "x")
+		return <-lent
+	})
 	// As long as it is slow they do not trust it.
 	before := p.crew.cautious.Load()
 	dawdle := newWitness()
@@ -88,11 +102,11 @@ func TestCaution(t *testing.T) {
 	write(t, other, "x")
 	eventually(t, "the caution is prolonged", func() bool { return p.crew.cautious.Load() > before })
 	// In time they trust it again.
-	p.crew.cautious.Store(1)
-	write(t, peer, "x")
-	if <-lent || p.crew.cautious.Load() != 0 {
-		t.Error("the caution does not end")
-	}
+	eventually(t, "the caution ends", func() bool {
+		p.crew.cautious.Store(1) // which slow code, or a slow machine, may prolong
+		write(t, peer, "x")
+		return !<-lent && p.crew.cautious.Load() == 0
+	})
 }
 
 // A worker whose goroutine user code has ended is replaced.
