@@ -22,12 +22,13 @@ func newBare(tb testing.TB, namespace string, o *Options) *bare {
 	opts := o.withDefaults()
 	rdb := redis.NewClient(&redis.Options{Addr: "127.0.0.1:1"})
 	log := &reporter{log: slog.New(slog.DiscardHandler)}
+	nodes := newCounter(rdb, opts.RequestTimeout)
 	l := &link{
 		opts:       opts,
 		log:        log,
-		subscriber: newSubscriber(rdb, log),
+		subscriber: newSubscriber(rdb, nodes, log),
 		publisher:  newPublisher(rdb, &opts, log, "node"),
-		counter:    newCounter(rdb, opts.RequestTimeout),
+		counter:    nodes,
 		users:      1,
 	}
 	b := &bare{}

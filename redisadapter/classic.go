@@ -44,7 +44,7 @@ func newClassic(h adapter.Host, l *link, release func() (last bool)) *classic {
 	}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	c.channels = channelsOf(l.opts.Key, h.Namespace())
-	c.subscription = subscription{topics: c.topics(c.uid), handle: c.receive}
+	c.subscription = subscription{topics: c.topics(c.uid), handle: c.receive, closed: c.ctx.Done()}
 	l.subscriber.add(&c.subscription)
 	return c
 }

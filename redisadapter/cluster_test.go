@@ -7,6 +7,7 @@ import (
 	"net"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -93,6 +94,64 @@ type stuckMaster struct {
 func (m *stuckMaster) ForEachMaster(context.Context, func(ctx context.Context, node *redis.Client) error) error {
 	<-m.release
 	return nil
+}
+
+// TestMovesToTheMasterAfterFailover has a planned failover, in which the
+// connection that listens stays open and goes on receiving.
+func TestMovesToTheMasterAfterFailover(t *testing.T) {
+	first, second := peers.Redis(t), peers.Redis(t)
+	var failedOver atomic.Bool
+	rdb := redis.NewClusterClient(&redis.ClusterOptions{
+		Addrs: []string{first.Addr},
+		ClusterSlots: func(context.Context) ([]redis.ClusterSlot, error) {
+			master, replica := first.Addr, second.Addr
+			if failedOver.Load() {
+				master, replica = replica, master
+			}
+			return []redis.ClusterSlot{{End: 16383, Nodes: []redis.ClusterNode{{Addr: master}, {Addr: replica}}}}, nil
+		},
+	})
+	defer rdb.Close()
+	s := newTestSubscriber(rdb)
+	s.run(t)
+	got := make(chan string, 1)
+	sub := s.listen(t, func(_, payload string) { got <- payload }, "shared", "own")
+	counted := func(node *redis.Client) int64 {
+		t.Helper()
+		counts, err := node.PubSubNumSub(t.Context(), "shared").Result()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return counts["shared"]
+	}
+	one, two := client(t, first.Addr), client(t, second.Addr)
+	if counted(one) != 1 || counted(two) != 0 {
+		t.Errorf("%d listen at the master, %d at the replica", counted(one), counted(two))
+	}
+	host, port, err := net.SplitHostPort(second.Addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := one.ReplicaOf(t.Context(), host, port).Err(); err != nil {
+		t.Fatal(err)
+	}
+	failedOver.Store(true)
+	eventually(t, "the node to be counted again", func() bool {
+		n, err := s.nodes.count(t.Context(), "shared")
+		return err == nil && n == 1
+	})
+	if err := s.wait(patience(t), sub); err != nil {
+		t.Error(err)
+	}
+	if n := counted(one); n != 0 {
+		t.Errorf("%d listen at what is a replica now", n)
+	}
+	if err := two.Publish(t.Context(), "shared", "x").Err(); err != nil {
+		t.Fatal(err)
+	}
+	if payload := <-got; payload != "x" {
+		t.Errorf("got %q", payload)
+	}
 }
 
 // startCluster starts a Redis cluster of three masters and returns their

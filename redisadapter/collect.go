@@ -93,6 +93,9 @@ func (col *collection) ask(ctx context.Context, p *adapter.Packet, t adapter.Tar
 			c.publishRequest(payload, sent)
 		}
 		nodes, err := c.reached(ctx, sent)
+		if err != nil && ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+			return // run sees the end of ctx, too, and knows what has come
+		}
 		col.box.put(news{kind: newsAsked, nodes: nodes, err: err})
 	}()
 	return func() {

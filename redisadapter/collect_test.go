@@ -120,33 +120,34 @@ func TestCollectInAnyOrder(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			s.script(tt.answer)
-			ctx := patience(t)
-			if tt.failed != nil {
-				var cancel context.CancelFunc
-				ctx, cancel = context.WithTimeout(ctx, 300*time.Millisecond)
+			try := func(limit time.Duration) error {
+				ctx, cancel := context.WithTimeout(t.Context(), limit)
 				defer cancel()
+				got, _, err := collected(&mixed{host: h}, ctx, event("/", `["ask"]`), adapter.Target{})
+				if !slices.Equal(got, tt.want) {
+					return fmt.Errorf("got %q, %w, want %q", got, err, tt.want)
+				}
+				return wrongTimeout(err, tt.failed)
 			}
-			got, _, err := collected(&mixed{host: h}, ctx, event("/", `["ask"]`), adapter.Target{})
-			if !slices.Equal(got, tt.want) {
-				t.Errorf("got %q, want %q", got, tt.want)
+			if tt.failed != nil {
+				patiently(t, try)
+			} else if err := try(adaptertest.Patience); err != nil {
+				t.Error(err)
 			}
-			checkTimeout(t, err, tt.failed)
 		})
 	}
 }
 
-func checkTimeout(t *testing.T, err error, want *TimeoutError) {
-	t.Helper()
+// wrongTimeout returns an error if err is not the one that is wanted.
+func wrongTimeout(err error, want *TimeoutError) error {
 	if want == nil {
-		if err != nil {
-			t.Errorf("error: %v", err)
-		}
-		return
+		return err
 	}
 	got, ok := errors.AsType[*TimeoutError](err)
 	if !ok || !errors.Is(err, context.DeadlineExceeded) || got.Got != want.Got || got.Want != want.Want || got.Silent != want.Silent {
-		t.Errorf("error: %v, want %v", err, want)
+		return fmt.Errorf("error: %w, want %w", err, want)
 	}
+	return nil
 }
 
 // TestPartialAnswers tells that what has come in time is not lost.
@@ -159,48 +160,75 @@ func TestPartialAnswers(t *testing.T) {
 		n, err := h.Adapter().ServerCount(t.Context())
 		return err == nil && n == 3
 	})
-	short := func() context.Context {
-		ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
-		t.Cleanup(cancel)
-		return ctx
-	}
 	s.script(func(id string) []string {
 		return []string{`{"requestId":"` + id + `","sockets":[{"id":"a","rooms":["a",7]},{"id":"b","handshake":{"x":1},"data":null}]}`}
 	})
-	sockets, err := h.Adapter().Fetch(short(), adapter.Target{})
-	checkTimeout(t, err, &TimeoutError{Got: 1, Want: 2})
-	if len(sockets) != 3 || sockets[1].ID != "a" || !slices.Equal(sockets[1].Rooms, []string{"a", "7"}) || string(sockets[2].Data) != "{}" {
-		t.Errorf("got %+v", sockets)
-	}
-	s.script(func(id string) []string { return []string{`{"type":6,"requestId":"` + id + `","data":{"x":1}}`} })
-	var got []string
-	for r, e := range h.Adapter().ServerCollect(short(), []byte(`["ask"]`), nil) {
-		if err = e; err == nil {
-			got = append(got, string(r.Data))
+	patiently(t, func(limit time.Duration) error {
+		ctx, cancel := context.WithTimeout(t.Context(), limit)
+		defer cancel()
+		sockets, err := h.Adapter().Fetch(ctx, adapter.Target{})
+		if len(sockets) != 3 || sockets[1].ID != "a" || !slices.Equal(sockets[1].Rooms, []string{"a", "7"}) || string(sockets[2].Data) != "{}" {
+			return fmt.Errorf("got %+v, %w", sockets, err)
 		}
-	}
-	checkTimeout(t, err, &TimeoutError{Got: 1, Want: 2})
-	if !slices.Equal(got, []string{`[{"x":1}]`}) {
-		t.Errorf("got %q", got)
-	}
+		return wrongTimeout(err, &TimeoutError{Got: 1, Want: 2})
+	})
+	s.script(func(id string) []string { return []string{`{"type":6,"requestId":"` + id + `","data":{"x":1}}`} })
+	patiently(t, func(limit time.Duration) (err error) {
+		ctx, cancel := context.WithTimeout(t.Context(), limit)
+		defer cancel()
+		var got []string
+		for r, e := range h.Adapter().ServerCollect(ctx, []byte(`["ask"]`), nil) {
+			if err = e; err == nil {
+				got = append(got, string(r.Data))
+			}
+		}
+		if !slices.Equal(got, []string{`[{"x":1}]`}) {
+			return fmt.Errorf("got %q, %w", got, err)
+		}
+		return wrongTimeout(err, &TimeoutError{Got: 1, Want: 2})
+	})
 }
 
 // TestRequestTimeout is for contexts without a deadline.
 func TestRequestTimeout(t *testing.T) {
 	server := peers.Redis(t)
-	h := openHost(t, "/", New(client(t, server.Addr), &Options{RequestTimeout: 300 * time.Millisecond}))
 	silent := client(t, server.Addr).Subscribe(t.Context(), "socket.io-request#/#")
 	defer silent.Close()
-	eventually(t, "both nodes to listen", func() bool {
-		n, err := h.Adapter().ServerCount(t.Context())
-		return err == nil && n == 2
+	patiently(t, func(limit time.Duration) error {
+		h := openHost(t, "/", New(client(t, server.Addr), &Options{RequestTimeout: limit}))
+		defer closeHost(t, h)
+		eventually(t, "both nodes to listen", func() bool {
+			n, err := h.Adapter().ServerCount(t.Context())
+			return err == nil && n == 2
+		})
+		_, err := h.Adapter().Fetch(context.Background(), adapter.Target{})
+		if err = wrongTimeout(err, &TimeoutError{Want: 1}); err != nil {
+			return err
+		}
+		for _, timeout := range []time.Duration{0, limit / 3} {
+			_, _, err := collected(&mixed{host: h}, context.Background(), event("/", `["x"]`), adapter.Target{Flags: adapter.Flags{Timeout: timeout}})
+			if err = wrongTimeout(err, &TimeoutError{Silent: 1}); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
-	_, err := h.Adapter().Fetch(context.Background(), adapter.Target{})
-	checkTimeout(t, err, &TimeoutError{Want: 1})
-	_, _, err = collected(&mixed{host: h}, context.Background(), event("/", `["x"]`), adapter.Target{})
-	checkTimeout(t, err, &TimeoutError{Silent: 1})
-	_, _, err = collected(&mixed{host: h}, context.Background(), event("/", `["x"]`), adapter.Target{Flags: adapter.Flags{Timeout: 100 * time.Millisecond}})
-	checkTimeout(t, err, &TimeoutError{Silent: 1})
+}
+
+// TestCollectThatIsNeverSentTimesOut has the time end before it is known who was asked.
+func TestCollectThatIsNeverSentTimesOut(t *testing.T) {
+	p := startPair(t, nil)
+	p.peers[0].AnswerWith(func(d *adaptertest.Delivery) { d.Answer(adapter.Reply{Data: []byte(`[1]`)}) })
+	p.server.Pause(t)
+	for range 50 {
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Millisecond)
+		_, _, err := collected(&mixed{host: p.nodes[0]}, ctx, event("/", `["ask"]`), adapter.Target{})
+		cancel()
+		if _, ok := errors.AsType[*TimeoutError](err); !ok || !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("Collect: %v, want a TimeoutError", err)
+		}
+	}
+	p.server.Resume(t)
 }
 
 // TestCollectAfterClose still asks the sockets of this node.

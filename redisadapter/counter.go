@@ -25,6 +25,12 @@ type counter struct {
 	closed  bool
 }
 
+// cluster is what the client of a Redis cluster has. It finds out anew which the
+// masters are.
+type cluster interface {
+	ForEachMaster(ctx context.Context, fn func(ctx context.Context, node *redis.Client) error) error
+}
+
 // count is one wish to know.
 type count struct {
 	channel string
@@ -108,22 +114,26 @@ func (c *counter) answer(batch map[*count]struct{}) {
 // ask adds up what each master of a Redis cluster says: a connection listens at
 // one of them.
 func (c *counter) ask(ctx context.Context, names []string, sum map[string]int64) error {
-	cluster, ok := c.rdb.(interface {
-		ForEachMaster(ctx context.Context, fn func(ctx context.Context, node *redis.Client) error) error
-	})
+	masters, ok := c.rdb.(cluster)
 	if !ok {
 		counts, err := c.rdb.PubSubNumSub(ctx, names...).Result()
 		add(sum, counts)
 		return err
 	}
 	var mu sync.Mutex
-	return cluster.ForEachMaster(ctx, func(ctx context.Context, node *redis.Client) error {
+	asked := false
+	err := masters.ForEachMaster(ctx, func(ctx context.Context, node *redis.Client) error {
 		counts, err := node.PubSubNumSub(ctx, names...).Result()
 		mu.Lock()
 		defer mu.Unlock()
 		add(sum, counts)
+		asked = true
 		return err
 	})
+	if err == nil && !asked {
+		return errNoMaster
+	}
+	return err
 }
 
 func add(sum, counts map[string]int64) {

@@ -18,7 +18,10 @@ import (
 // The client may be one of a single server, of Sentinel, or of a Redis cluster. A
 // [redis.Ring] does not pass messages on to all of its shards and cannot be used,
 // nor can a client of a cluster that reads from replicas: nodes are counted where
-// they listen, at the masters. The client stays the caller's: the adapters open one connection of their own to
+// they listen, at the masters. A node whose master becomes a replica moves to a
+// master within a few seconds, and misses what is published at that moment.
+//
+// The client stays the caller's: the adapters open one connection of their own to
 // listen, as soon as there is a namespace, publish through the client's pool, and
 // close with their last namespace what they have opened.
 //
@@ -80,12 +83,13 @@ func newLink(rdb redis.UniversalClient, opts Options, h adapter.Host) *link {
 	if log.log == nil {
 		log.log = h.Logger()
 	}
+	nodes := newCounter(rdb, opts.RequestTimeout)
 	l := &link{
 		opts:       opts,
 		log:        log,
-		subscriber: newSubscriber(rdb, log),
+		subscriber: newSubscriber(rdb, nodes, log),
 		publisher:  newPublisher(rdb, &opts, log, randomID()),
-		counter:    newCounter(rdb, opts.RequestTimeout),
+		counter:    nodes,
 	}
 	go l.subscriber.keep()
 	go l.publisher.run()

@@ -52,7 +52,7 @@ type publisher struct {
 	mu           sync.Mutex
 	queue        []message
 	count, bytes int   // of the queue and of what the goroutine has taken from it
-	down         error // what keeps the goroutine from publishing, if anything
+	down         error // why the last attempt to publish has failed, if it has
 	closed       bool
 }
 
@@ -189,20 +189,18 @@ func (p *publisher) deliver(batch []message, failures *backoff) {
 	var err error
 	for {
 		if batch = p.discard(batch, err); len(batch) == 0 {
-			break
+			return
 		}
-		if batch, err = p.exec(batch); err == nil {
-			break
-		}
+		batch, err = p.exec(batch)
 		p.mu.Lock()
 		p.down = err
 		p.mu.Unlock()
+		if err == nil {
+			return
+		}
 		p.log.report(troublePublisher, 1, err)
 		pause(p.ctx, failures.next())
 	}
-	p.mu.Lock()
-	p.down = nil
-	p.mu.Unlock()
 }
 
 // discard gives up on what has expired, and on everything if the publisher is

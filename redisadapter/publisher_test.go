@@ -154,6 +154,38 @@ func TestPublisherExpires(t *testing.T) {
 	}
 }
 
+// TestStaysDownUntilSomethingIsPublished has the only message of an outage expire:
+// the next one is not told that all is well.
+func TestStaysDownUntilSomethingIsPublished(t *testing.T) {
+	server := peers.Redis(t)
+	p := testPublisher(t, client(t, server.Addr), nil)
+	server.Kill(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	var failures backoff
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		p.deliver([]message{{expires: time.Now().Add(time.Hour), ctx: ctx}}, &failures)
+	}()
+	eventually(t, "the publisher to find out", func() bool {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		return p.down != nil
+	})
+	cancel()
+	<-done
+	err := p.publish(soon("x"))
+	if _, ok := errors.AsType[*UnavailableError](err); !ok {
+		t.Errorf("while Redis is away: %v", err)
+	}
+	server.Restart(t)
+	p.deliver([]message{soon("x")}, &failures)
+	if err := p.publish(soon("x")); err != nil {
+		t.Errorf("after it has come back: %v", err)
+	}
+}
+
 // TestCloseFlushes publishes what was queued before Close.
 func TestCloseFlushes(t *testing.T) {
 	server := peers.Redis(t)

@@ -28,11 +28,12 @@ type topic struct {
 	pattern bool
 }
 
-// subscription is what one namespace listens to. Its fields but topics and
-// handle are guarded by the subscriber's mu.
+// subscription is what one namespace listens to. The fields below closed are
+// guarded by the subscriber's mu.
 type subscription struct {
-	topics []topic
+	topics []topic // the last one is a channel that no other node listens to
 	handle func(channel, payload string)
+	closed <-chan struct{} // closed when nobody is to wait for it any more
 
 	missing int           // how many topics Redis has not confirmed
 	ready   chan struct{} // closed while none is missing
@@ -51,10 +52,13 @@ type departure struct {
 //
 // Two goroutines serve it. The keeper makes the connection, changes what it
 // listens to, and pings it; the reader, which the keeper starts and waits for,
-// handles what comes. The Redis client reconnects by itself when a connection
-// breaks; the keeper replaces one that has gone silent.
+// handles what comes. The Redis client reconnects by itself when the reader
+// finds a connection broken; the keeper replaces one that has gone silent, that
+// it could not write to, or, with the help of a third goroutine for a Redis
+// cluster, that is where nobody counts it.
 type subscriber struct {
 	rdb    redis.UniversalClient
+	nodes  *counter
 	log    *reporter
 	ping   time.Duration
 	quiet  time.Duration
@@ -68,13 +72,14 @@ type subscriber struct {
 	desired   map[topic]*subscription
 	confirmed map[topic]bool
 	leaving   map[topic]*departure
+	cut       bool  // whether Redis has confirmed nothing since the connection broke
 	trouble   error // why what is missing may be missing
 }
 
-func newSubscriber(rdb redis.UniversalClient, log *reporter) *subscriber {
+func newSubscriber(rdb redis.UniversalClient, nodes *counter, log *reporter) *subscriber {
 	ctx, cancel := context.WithCancel(context.Background())
 	return &subscriber{
-		rdb: rdb, log: log, ping: pingInterval, quiet: silence,
+		rdb: rdb, nodes: nodes, log: log, ping: pingInterval, quiet: silence,
 		ctx: ctx, cancel: cancel,
 		done:      make(chan struct{}),
 		wake:      make(chan struct{}, 1),
@@ -102,7 +107,8 @@ func (s *subscriber) add(sub *subscription) {
 }
 
 // remove stops to listen for sub. The channel that it returns is closed when
-// Redis has confirmed that.
+// Redis has confirmed that, or at once if there is no connection on which it
+// could.
 func (s *subscriber) remove(sub *subscription) <-chan struct{} {
 	d := &departure{missing: 1, done: make(chan struct{})}
 	s.mu.Lock()
@@ -115,7 +121,7 @@ func (s *subscriber) remove(sub *subscription) <-chan struct{} {
 			d.missing++
 		}
 	}
-	if d.missing--; d.missing == 0 || s.ctx.Err() != nil {
+	if d.missing--; d.missing == 0 || s.cut || s.ctx.Err() != nil {
 		close(d.done)
 		d.missing = -1
 	}
@@ -159,6 +165,8 @@ func (s *subscriber) wait(ctx context.Context, sub *subscription) error {
 		return nil
 	case <-s.ctx.Done():
 		return adapter.ErrClosed
+	case <-sub.closed:
+		return adapter.ErrClosed
 	case <-ctx.Done():
 		return ctx.Err()
 	}
@@ -195,8 +203,8 @@ func (s *subscriber) read(ps *redis.PubSub) {
 	heard := false // whether the connection has worked since the last failure
 	for {
 		msg, err := ps.ReceiveTimeout(s.ctx, s.quiet)
-		if s.ctx.Err() != nil {
-			return
+		if s.ctx.Err() != nil || errors.Is(err, redis.ErrClosed) {
+			return // the keeper has given ps up, for one
 		}
 		if err == nil {
 			heard = true
@@ -237,6 +245,7 @@ func (s *subscriber) failed(err error) {
 func (s *subscriber) lost() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.cut = true
 	clear(s.confirmed)
 	s.goneAll()
 	for t, sub := range s.desired {
@@ -282,8 +291,16 @@ func (s *subscriber) protect(sub *subscription, msg *redis.Message) {
 func (s *subscriber) confirm(msg *redis.Subscription) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.cut = false
 	t := topic{name: msg.Channel, pattern: msg.Kind == "psubscribe" || msg.Kind == "punsubscribe"}
 	if msg.Kind == "unsubscribe" || msg.Kind == "punsubscribe" {
+		if sub := s.desired[t]; sub != nil && s.confirmed[t] {
+			// What was confirmed is an earlier subscription of the same name.
+			if sub.missing == 0 {
+				sub.ready = make(chan struct{})
+			}
+			sub.missing++
+		}
 		delete(s.confirmed, t)
 		s.gone(t)
 		return

@@ -16,35 +16,38 @@ import (
 var collectTests = []test{
 	{"from all", func(t *testing.T, c *cluster) {
 		c.answer(c.peers...)
-		c.expect(t, deadline(t), adapter.Target{}, nil, c.peers...)
+		c.expect(t, adapter.Target{}, c.peers...)
 	}},
 	{"from a room", func(t *testing.T, c *cluster) {
 		a, b := c.hosts[0].Connect("room"), c.hosts[c.last()].Connect("room")
 		c.answer(append(c.peers, a, b)...)
-		c.expect(t, deadline(t), adapter.Target{Rooms: []string{"room"}}, nil, a, b)
-		c.expect(t, deadline(t), adapter.Target{Rooms: []string{"room", "more"}, Except: []string{b.ID()}}, nil, a)
+		c.expect(t, adapter.Target{Rooms: []string{"room"}}, a, b)
+		c.expect(t, adapter.Target{Rooms: []string{"room", "more"}, Except: []string{b.ID()}}, a)
 	}},
 	{"from this node", func(t *testing.T, c *cluster) {
 		c.answer(c.peers...)
-		c.expect(t, deadline(t), adapter.Target{Flags: adapter.Flags{Local: true}}, nil, c.peers[0])
+		c.expect(t, adapter.Target{Flags: adapter.Flags{Local: true}}, c.peers[0])
 	}},
 	{"from one socket of this node", func(t *testing.T, c *cluster) {
 		c.answer(c.peers...)
-		c.expect(t, deadline(t), single(c.peers[0]), nil, c.peers[0])
+		c.expect(t, single(c.peers[0]), c.peers[0])
 	}},
 	{"from one socket of another node", func(t *testing.T, c *cluster) {
 		c.answer(c.peers...)
-		c.expect(t, deadline(t), single(c.peers[c.last()]), nil, c.peers[c.last()])
+		c.expect(t, single(c.peers[c.last()]), c.peers[c.last()])
 	}},
 	{"from nobody", func(t *testing.T, c *cluster) {
-		c.expect(t, deadline(t), adapter.Target{Rooms: []string{"nobody"}}, nil)
+		c.expect(t, adapter.Target{Rooms: []string{"nobody"}})
 	}},
 	{"without arguments", collectEmpty},
 	{"with binary values", collectBinary},
 	{"partial when the time is over", func(t *testing.T, c *cluster) {
 		silent := c.hosts[c.last()].Connect()
 		c.answer(c.peers...)
-		c.expect(t, shortly(t), adapter.Target{}, context.DeadlineExceeded, c.peers...)
+		replies, err := shortly(t, len(c.peers), func(ctx context.Context) iter.Seq2[adapter.Reply, error] {
+			return c.ask(ctx, adapter.Target{})
+		})
+		checkReplies(t, replies, err, context.DeadlineExceeded, c.peers...)
 		if d := silent.Next(t); !d.Acked {
 			t.Error("the silent socket was not asked")
 		}
@@ -102,9 +105,15 @@ func collected(answers iter.Seq2[adapter.Reply, error]) (replies []adapter.Reply
 }
 
 // expect collects answers and checks who they are from.
-func (c *cluster) expect(t *testing.T, ctx context.Context, target adapter.Target, want error, from ...*Peer) { //nolint:revive // t comes first in tests
+func (c *cluster) expect(t *testing.T, target adapter.Target, from ...*Peer) {
 	t.Helper()
-	replies, err := collected(c.ask(ctx, target))
+	replies, err := collected(c.ask(deadline(t), target))
+	checkReplies(t, replies, err, nil, from...)
+}
+
+// checkReplies checks who answers are from.
+func checkReplies(t *testing.T, replies []adapter.Reply, err, want error, from ...*Peer) {
+	t.Helper()
 	if !errors.Is(err, want) {
 		t.Errorf("error %v, want %v", err, want)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 	"testing"
 
@@ -25,7 +26,8 @@ var serverTests = []test{
 		for i, h := range c.hosts {
 			h.OnServerEvent(func(e ServerEvent) { respond(t, e, i) })
 		}
-		c.checkServers(t, deadline(t), nil, c.last())
+		replies, err := collected(c.askServers(deadline(t)))
+		c.checkServers(t, replies, err, nil, c.last())
 	}},
 	{"ServerCollect, answered later", func(t *testing.T, c *cluster) {
 		events := make(chan ServerEvent, len(c.hosts))
@@ -39,7 +41,8 @@ var serverTests = []test{
 				respond(t, <-events, i+1)
 			}
 		}()
-		c.checkServers(t, deadline(t), nil, c.last())
+		replies, err := collected(c.askServers(deadline(t)))
+		c.checkServers(t, replies, err, nil, c.last())
 		<-done
 	}},
 	{"ServerCollect without arguments", func(t *testing.T, c *cluster) {
@@ -58,7 +61,8 @@ var serverTests = []test{
 		for i, h := range c.hosts[:c.last()] { // the last node does not answer
 			h.OnServerEvent(func(e ServerEvent) { respond(t, e, i) })
 		}
-		c.checkServers(t, shortly(t), context.DeadlineExceeded, c.last()-1)
+		replies, err := shortly(t, c.last()-1, c.askServers)
+		c.checkServers(t, replies, err, context.DeadlineExceeded, c.last()-1)
 	}},
 }
 
@@ -72,11 +76,15 @@ func respond(t *testing.T, e ServerEvent, node int) {
 	e.Respond(adapter.Reply{Data: fmt.Appendf(nil, `["node %d","second"]`, node)})
 }
 
-// checkServers asks the other nodes and checks that count of them answer, each
-// of them once.
-func (c *cluster) checkServers(t *testing.T, ctx context.Context, want error, count int) { //nolint:revive // t comes first in tests
+// askServers asks the other nodes.
+func (c *cluster) askServers(ctx context.Context) iter.Seq2[adapter.Reply, error] {
+	return c.first().ServerCollect(ctx, []byte(`["ask",1]`), nil)
+}
+
+// checkServers checks that count of the other nodes have answered, each of them
+// once.
+func (c *cluster) checkServers(t *testing.T, replies []adapter.Reply, err, want error, count int) {
 	t.Helper()
-	replies, err := collected(c.first().ServerCollect(ctx, []byte(`["ask",1]`), nil))
 	if !errors.Is(err, want) {
 		t.Errorf("error %v, want %v", err, want)
 	}

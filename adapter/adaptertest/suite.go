@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"fmt"
+	"iter"
 	"reflect"
 	"slices"
 	"testing"
@@ -128,13 +129,19 @@ func deadline(t *testing.T) context.Context {
 	return ctx
 }
 
-// shortly returns a context for an operation that is to end with the context,
-// after all that can come has come.
-func shortly(t *testing.T) context.Context {
+// shortly calls an operation that is to end with its context, after the answers
+// that can come have come. As long as there are fewer than want it is called
+// again, with more time: the machine may stall.
+func shortly(t *testing.T, want int, operation func(ctx context.Context) iter.Seq2[adapter.Reply, error]) (replies []adapter.Reply, err error) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 1500*time.Millisecond)
-	t.Cleanup(cancel)
-	return ctx
+	for limit := time.Second; ; limit *= 4 {
+		ctx, cancel := context.WithTimeout(t.Context(), limit)
+		replies, err = collected(operation(ctx))
+		cancel()
+		if len(replies) >= want || limit > Patience {
+			return replies, err
+		}
+	}
 }
 
 // first returns the adapter of the first node, from which most tests operate.
