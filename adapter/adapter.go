@@ -22,7 +22,9 @@ type Factory func(h Host) Adapter
 // they return early with the context's error when it ends.
 type Adapter interface {
 	// Join adds p to the rooms. With no rooms at all it adds p to the
-	// namespace: the host calls it that way once, before any other call for p.
+	// namespace: the host calls it that way once, before any other call for p that
+	// it makes itself. User code that has found p already may make it join and
+	// leave rooms even earlier, or disconnect it.
 	// The room named after p's own id is implicit and need not be joined.
 	// Joining is local and immediate: a broadcast that starts after Join has
 	// returned reaches p. It does nothing once LeaveAll(p) has been called.
@@ -30,6 +32,8 @@ type Adapter interface {
 	// Leave removes p from the rooms.
 	Leave(p Peer, rooms ...string)
 	// LeaveAll removes p from all of its rooms and from the namespace, for good.
+	// The host calls it once for each p that it has added, or is about to add, to
+	// the namespace.
 	LeaveAll(p Peer)
 	// Rooms returns the rooms that p is in, its own id first; nil if p is not,
 	// or not any more, in the namespace.

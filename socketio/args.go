@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"reflect"
 
 	"github.com/tandem-go/tandem/adapter"
 	"github.com/tandem-go/tandem/socketio/internal/scalar"
@@ -149,8 +150,8 @@ func (t *Args3[A, B, C]) UnmarshalArgs(a Args) error { return a.Bind(&t.A, &t.B,
 // MarshalArgs returns the three arguments.
 func (t Args3[A, B, C]) MarshalArgs() []any { return []any{t.A, t.B, t.C} }
 
-// As decodes an answer into T: its first argument, or all of them if T has the
-// method of [ArgsUnmarshaler]. It takes the results of EmitWithAck as they are
+// As decodes an answer into T: its first argument, or all of them if T, or a pointer
+// to it, has the method of [ArgsUnmarshaler]. It takes the results of EmitWithAck as they are
 // and passes an error on:
 //
 //	age, err := socketio.As[int](s.EmitWithAck(ctx, "age?"))
@@ -195,8 +196,26 @@ func bind[T any](a Args) (T, error) {
 		err := u.UnmarshalArgs(a)
 		return *v, err
 	}
+	if t := reflect.TypeFor[T](); t.Kind() == reflect.Pointer {
+		if _, ok := any(*v).(ArgsUnmarshaler); ok {
+			return bindPointer[T](a, reflect.New(t.Elem()).Interface())
+		}
+	}
 	err := a.Decode(0, v)
 	return *v, err
+}
+
+// bindPointer is bind for a T that is a pointer and has the method itself: v is a new
+// one.
+func bindPointer[T any](a Args, v any) (T, error) {
+	if u, ok := v.(ArgsUnmarshaler); ok {
+		if err := u.UnmarshalArgs(a); err != nil {
+			var zero T
+			return zero, err
+		}
+	}
+	t, _ := v.(T)
+	return t, nil
 }
 
 func spread[T any](v T) []any {

@@ -1,6 +1,7 @@
 package socketio
 
 import (
+	"errors"
 	"slices"
 	"sync"
 
@@ -25,6 +26,7 @@ type conn struct {
 	waits  await // what the timer runs for
 	used   bool  // first has been a socket, and is not used for another one
 	joined bool  // first is one of the sockets
+	left   int16 // sockets that have disconnected and still have tasks to run
 
 	first Socket // has a namespace from the start; see server
 }
@@ -34,6 +36,7 @@ type conn struct {
 type others struct {
 	sockets []*Socket // besides the first one
 	kicked  []string  // namespaces from which the server has disconnected the client
+	ending  bool      // it disconnects the client from all of them, and closes the connection
 }
 
 // await is what a connection's timer runs for.
@@ -70,20 +73,24 @@ func (c *conn) OnMessage(_ *engine.Session, m engine.Message) {
 		p = new(adapter.Packet)
 	}
 	complete, err := srv.opts.Parser.Decode(&c.state, m.Data, m.Binary, p)
+	if err == nil && (m.Binary || !complete) {
+		c.mu.Lock()
+		c.awaits = !complete
+		c.mu.Unlock()
+		c.watch() // before the packet is handled, which may have to wait for handlers
+	}
 	if err == nil && complete {
 		err = c.onPacket(p, m)
 	}
 	*p = adapter.Packet{}
 	srv.packets.Put(p)
-	if err != nil {
+	switch {
+	case err == nil:
+	case errors.Is(err, errStuck): // no fault of the client
+		srv.log.Warn("socketio: close connection", "session", c.session.ID(), "err", err)
+		c.session.Close(engine.ForcedClose)
+	default:
 		c.reject(err)
-		return
-	}
-	if m.Binary || !complete {
-		c.mu.Lock()
-		c.awaits = !complete
-		c.mu.Unlock()
-		c.watch()
 	}
 }
 
@@ -92,7 +99,7 @@ func (c *conn) reject(err error) {
 	srv := c.server()
 	srv.badInput.Add(1)
 	for _, o := range srv.observe.badInput {
-		o.ObserveBadInput(c.session, err)
+		srv.tell(func() { o.ObserveBadInput(c.session, err) })
 	}
 	srv.log.Debug("socketio: close connection", "session", c.session.ID(), "err", err)
 	c.session.Close(engine.ForcedClose)
@@ -195,9 +202,13 @@ func (c *conn) add() *Socket {
 }
 
 // remove takes a socket off the connection. A connection without any socket is
-// closed after a while, as one that has never had any.
-func (c *conn) remove(s *Socket) {
+// closed after a while, as one that has never had any. A socket that is busy is
+// counted until its last task has run.
+func (c *conn) remove(s *Socket, busy bool) {
 	c.mu.Lock()
+	if busy {
+		c.left++
+	}
 	if s == &c.first {
 		c.joined = false
 	} else if o := c.others; o != nil {
@@ -208,6 +219,33 @@ func (c *conn) remove(s *Socket) {
 	c.mu.Unlock()
 	c.watch()
 }
+
+// forget ends the count of a socket that was busy when it was removed, or that is
+// about to be removed.
+func (c *conn) forget() {
+	c.mu.Lock()
+	c.left--
+	c.mu.Unlock()
+}
+
+// crowded reports whether the client is in as many namespaces as it may be, or has
+// left so many sockets behind that are busy; otherwise the sockets of a client that
+// comes and goes while a handler runs would add up. It returns what the client is told
+// then, and nothing otherwise. c.mu is held.
+func (c *conn) crowded() (refusal string) {
+	limit := c.server().opts.MaxNamespaces
+	switch {
+	case c.count() >= limit:
+		return "too many namespaces"
+	case int(c.left) >= max(limit, minBusy):
+		return "too many disconnected sockets are busy"
+	}
+	return ""
+}
+
+// minBusy is the number of busy sockets that a client may leave behind even if it may
+// not be in so many namespaces.
+const minBusy = 32
 
 // watch sets the timer to what the connection is to do next: to send attachments,
 // to connect to a namespace, or nothing in particular. A timer that runs for the
@@ -254,20 +292,18 @@ func (c *conn) wanted() await {
 	return awaitConnect
 }
 
-// kick disconnects a socket and tells the client.
-func (c *conn) kick(s *Socket) {
+// kick disconnects a socket and tells the client. It returns what [Socket.close] does.
+func (c *conn) kick(s *Socket) (was socketState) {
 	c.mu.Lock()
 	if !c.kickedFrom(s.nsp.name) {
 		o := c.other()
 		o.kicked = append(o.kicked, s.nsp.name)
 	}
 	c.mu.Unlock()
-	switch s.close(ServerNamespaceDisconnect, nil) {
-	case stateConnected:
-		_ = c.send(&adapter.Packet{Type: adapter.Disconnect, Namespace: s.nsp.name}, 0)
-	case stateConnecting: // in a guard
+	if was = s.close(ServerNamespaceDisconnect, nil); was == stateConnecting { // in a guard
 		_ = c.refuse(s.nsp.name, &Error{Message: "disconnected"})
 	}
+	return was
 }
 
 // kickedFrom reports whether the server has disconnected the client from the
@@ -284,12 +320,30 @@ func (c *conn) unkick(namespace string) {
 	}
 }
 
-// kickAll disconnects all sockets, tells the client and closes the connection.
+// kickAll disconnects all sockets, tells the client and closes the connection. If
+// the client has not been told yet that it is connected, the rest is left to
+// Socket.enter.
 func (c *conn) kickAll() {
+	c.mu.Lock()
+	c.other().ending = true
+	c.mu.Unlock()
+	entering := false
 	for _, s := range c.all() {
-		c.kick(s)
+		entering = c.kick(s) == stateEntering || entering
 	}
-	c.session.Close(engine.ForcedClose)
+	if !entering {
+		c.session.Close(engine.ForcedClose)
+	}
+}
+
+// endKicked closes the connection if kickAll has left that to do.
+func (c *conn) endKicked() {
+	c.mu.Lock()
+	ending := c.others != nil && c.others.ending
+	c.mu.Unlock()
+	if ending {
+		c.session.Close(engine.ForcedClose)
+	}
 }
 
 func (c *conn) all() []*Socket {
@@ -317,7 +371,8 @@ func (c *conn) OnClose(_ *engine.Session, r engine.Reason, err error) {
 // sent the attachments that it has announced.
 func (c *conn) Expire(timer *wheel.Entry) {
 	c.mu.Lock()
-	due := timer == c.timer && c.wanted() != awaitNothing // or it has joined in the last moment
+	// Or it has joined in the last moment, and the timer may run for something else.
+	due := timer == c.timer && c.wanted() != awaitNothing && !c.server().engine.Wheel().Armed(timer)
 	c.mu.Unlock()
 	if due {
 		c.session.Close(engine.ForcedClose)

@@ -1,6 +1,7 @@
 package socketio
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/base64"
@@ -44,9 +45,10 @@ func (c *conn) onConnect(p *adapter.Packet, m engine.Message) error {
 	case c.find(n.name) != nil:
 		c.mu.Unlock()
 		return errConnectTwice
-	case c.count() >= srv.opts.MaxNamespaces:
+	}
+	if refusal := c.crowded(); refusal != "" {
 		c.mu.Unlock()
-		return c.refuse(n.name, &Error{Message: "too many namespaces"})
+		return c.refuse(n.name, &Error{Message: refusal})
 	}
 	s := c.add()
 	s.nsp, s.conn, s.id, s.running = n, c, newID(), true
@@ -63,14 +65,25 @@ func (c *conn) onConnect(p *adapter.Packet, m engine.Message) error {
 func (c *conn) refuse(namespace string, cause error) error {
 	srv := c.server()
 	for _, o := range srv.observe.refusal {
-		o.ObserveRefusal(c.session, namespace, cause)
+		srv.tell(func() { o.ObserveRefusal(c.session, namespace, cause) })
 	}
-	data, err := srv.opts.Codec.Marshal(clientError(cause))
+	data, err := srv.marshal(clientError(cause))
 	if err != nil {
 		srv.log.Warn("socketio: encode connect error", "namespace", namespace, "err", err)
 		data = []byte(`{"message":"` + internalError + `"}`)
 	}
+	data = bytes.ToValidUTF8(data, []byte("\uFFFD")) // or the client closes the connection
 	return c.send(&adapter.Packet{Type: adapter.ConnectError, Namespace: namespace, Data: data}, 0)
+}
+
+// marshal encodes a value of user code, whose own methods may panic.
+func (srv *Server) marshal(v any) (data []byte, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = &PanicError{Value: v, Stack: debug.Stack()}
+		}
+	}()
+	return srv.opts.Codec.Marshal(v)
 }
 
 // connect runs the guards and connects the socket. It is the socket's first task.
@@ -91,21 +104,53 @@ func (s *Socket) connect() {
 }
 
 // enter joins the rooms, tells the observers and sends the CONNECT packet, in this
-// order: whoever learns that the socket is connected can reach it.
+// order: whoever learns that the socket is connected can reach it. If the socket has
+// been closed meanwhile, they learn that here, too.
 func (s *Socket) enter() {
 	rooms := s.takeRooms()
 	s.nsp.adapter.Join((*peer)(s))
 	if len(rooms) > 0 {
 		s.nsp.adapter.Join((*peer)(s), rooms...)
 	}
-	for _, o := range s.nsp.server.observe.connect {
-		o.ObserveConnect(s)
+	srv := s.nsp.server
+	for _, o := range srv.observe.connect {
+		srv.tell(func() { o.ObserveConnect(s) })
 	}
-	d := s.nsp.server.newDraft()
+	d := srv.newDraft()
 	d.connected(s)
 	_ = s.conn.send(&d.packet, 0)
-	s.nsp.server.freeDraft(d)
+	srv.freeDraft(d)
+	if s.meet() {
+		s.mu.Lock()
+		reason := s.look().reason
+		s.mu.Unlock()
+		s.farewell(reason, nil) // of what there is to know about the reason, no more than that is left
+		s.conn.endKicked()
+	}
 	s.conn.watch()
+}
+
+// meet is called once the client knows that the socket is connected, and once the
+// socket has been closed. It reports true to the second of the two, which has to call
+// farewell.
+func (s *Socket) meet() (second bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	second = s.met
+	s.met = true
+	return second
+}
+
+// farewell tells of the end of a socket whoever has been told of its beginning, except
+// the client if it has ended it or if its connection ends.
+func (s *Socket) farewell(r Reason, cause error) {
+	srv := s.nsp.server
+	for _, o := range srv.observe.disconnect {
+		srv.tell(func() { o.ObserveDisconnect(s, r, cause) })
+	}
+	if r == ServerNamespaceDisconnect {
+		_ = s.conn.send(&adapter.Packet{Type: adapter.Disconnect, Namespace: s.nsp.name}, 0)
+	}
 }
 
 // takeRooms returns the rooms that a guard has asked for.
@@ -156,7 +201,8 @@ func (s *Socket) refused(cause error) {
 }
 
 // close ends the socket once; it returns the state that the socket was in. Its
-// disconnect functions run afterwards, as its last task.
+// disconnect functions run afterwards, as its last task. If it is the server that
+// disconnects it, the client is told.
 func (s *Socket) close(r Reason, cause error) (was socketState) {
 	var rooms []string
 	if s.Connected() {
@@ -179,22 +225,30 @@ func (s *Socket) close(r Reason, cause error) (was socketState) {
 	}
 	s.mu.Unlock()
 
-	s.nsp.adapter.LeaveAll((*peer)(s))
-	s.nsp.remove(s)
-	s.conn.remove(s)
+	connected := was == stateConnected
+	if connected {
+		s.nsp.adapter.LeaveAll((*peer)(s))
+		s.nsp.remove(s)
+	}
+	s.conn.remove(s, connected)
 	for _, fn := range acks {
 		fn(adapter.Reply{}, false)
 	}
-	if was == stateConnected {
-		for _, o := range s.nsp.server.observe.disconnect {
-			o.ObserveDisconnect(s, r, cause)
-		}
-		s.start()
+	if !connected {
+		return was
 	}
+	if s.meet() {
+		s.farewell(r, cause)
+	} else {
+		was = stateEntering
+	}
+	s.start()
 	return was
 }
 
+// runDisconnect runs the disconnect functions, the last task of the socket.
 func (s *Socket) runDisconnect() {
+	defer s.conn.forget()
 	s.mu.Lock()
 	reason := s.look().reason
 	s.mu.Unlock()

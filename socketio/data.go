@@ -114,7 +114,7 @@ func (s *Socket) dataJSON() []byte {
 	}
 	object := make(map[string]json.RawMessage, len(data))
 	for _, d := range data {
-		raw, err := s.nsp.server.opts.Codec.Marshal(d.value)
+		raw, err := s.nsp.server.marshal(d.value)
 		if err != nil {
 			s.nsp.server.log.Warn("socketio: encode socket data", "key", d.name, "err", err)
 			continue

@@ -67,9 +67,13 @@ func (t *socketTasks) Run() {
 	s := (*Socket)(t)
 	completed := false
 	defer func() {
-		if !completed {
-			s.submit()
+		if completed {
+			return
 		}
+		if v := recover(); v != nil { // handlers are protected: it is a logger or an adapter
+			s.report("", &PanicError{Value: v, Stack: debug.Stack()})
+		}
+		s.submit()
 	}()
 	s.runTasks()
 	completed = true
@@ -92,8 +96,8 @@ func (s *Socket) runTasks() {
 			e := s.pop()
 			s.mu.Unlock()
 			s.serve(e)
-		case state == stateClosed && s.greeted && !s.farewell:
-			s.farewell = true
+		case state == stateClosed && s.greeted:
+			s.greeted = false
 			s.mu.Unlock()
 			s.runDisconnect()
 		default:
@@ -112,8 +116,12 @@ func (s *Socket) receive(p *adapter.Packet, m engine.Message) error {
 		return err
 	}
 	s.mu.Lock()
+	var until time.Time
 	for s.full(e) && s.Connected() {
-		if room, err := s.awaitSpace(m); !room {
+		if until.IsZero() {
+			until = time.Now().Add(s.nsp.server.patience)
+		}
+		if room, err := s.awaitSpace(m, until); !room {
 			s.mu.Unlock()
 			return err
 		}
@@ -201,7 +209,7 @@ func (s *Socket) serve(e *Event) {
 		s.answerError(e, err)
 	}
 	for _, o := range srv.observe.event {
-		o.ObserveEvent(s, e.Name, len(e.buf), time.Since(started), err)
+		srv.tell(func() { o.ObserveEvent(s, e.Name, len(e.buf), time.Since(started), err) })
 	}
 	srv.freeEvent(e)
 }
@@ -230,8 +238,9 @@ func (s *Socket) answerError(e *Event, err error) {
 	type failure struct {
 		Error *Error `json:"error"`
 	}
-	if err := e.Ack(failure{answer}); err != nil {
+	if err := s.protect(func(context.Context) error { return e.Ack(failure{answer}) }); err != nil {
 		s.report(e.Name, err)
+		_ = e.Ack(failure{&Error{Message: internalError}}) // it was the data that could not be encoded
 	}
 }
 
@@ -243,7 +252,7 @@ func (s *Socket) report(event string, err error) {
 	}
 	level := slog.LevelWarn
 	attrs := []any{"namespace", s.nsp.name, "socket", s.id, "event", event, "err", err}
-	if p, ok := errors.AsType[*PanicError](err); ok {
+	if p := find[PanicError](err); p != nil {
 		level = slog.LevelError
 		attrs = append(attrs, "stack", string(p.Stack))
 	} else if !s.Connected() {

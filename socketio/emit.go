@@ -17,7 +17,9 @@ func (s *Socket) Emit(event string, args ...any) error { return s.emit(0, event,
 // EmitWithAck emits an event and returns the client's answer; see [As]. It may be
 // called in a handler of the same socket. If ctx ends first it returns an
 // [*AckTimeoutError]; if the socket disconnects it returns [ErrDisconnected]
-// at once.
+// at once. An answer behind more events than may wait for a handler (16 times
+// [Options].MaxPendingEvents while answers are awaited) is not read before they are
+// handled: then a handler of the same socket awaits it in vain.
 func (s *Socket) EmitWithAck(ctx context.Context, event string, args ...any) (Args, error) {
 	return s.emitWithAck(ctx, 0, event, args)
 }
@@ -79,8 +81,9 @@ func (s *Socket) send(p *adapter.Packet, o engine.SendOption, event string) erro
 	if err != nil {
 		return err
 	}
-	for _, ob := range s.nsp.server.observe.emit {
-		ob.ObserveEmit(s.nsp, event, len(p.Data), 1)
+	srv := s.nsp.server
+	for _, ob := range srv.observe.emit {
+		srv.tell(func() { ob.ObserveEmit(s.nsp, event, len(p.Data), 1) })
 	}
 	return s.conn.send(p, o|more)
 }
@@ -150,6 +153,7 @@ func (s *Socket) awaitAck(id uint64, fn ackFunc) error {
 		d.acks = make(map[uint64]ackFunc)
 	}
 	d.acks[id] = fn
+	d.signalSpace() // there is more of it now
 	return nil
 }
 
@@ -171,7 +175,8 @@ func (s *Socket) takeAck(id uint64) ackFunc {
 }
 
 // receiveAck handles an acknowledgement on the reader, never behind a handler, so
-// that a handler may wait for one. Unknown and late ones are ignored.
+// that a handler may wait for one; see limits for those that come behind events.
+// Unknown and late ones are ignored.
 func (s *Socket) receiveAck(p *adapter.Packet) {
 	if fn := s.takeAck(p.ID); fn != nil {
 		fn(adapter.Reply{Data: bytes.Clone(p.Data), Attachments: p.Attachments}, true)

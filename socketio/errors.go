@@ -13,10 +13,9 @@ var (
 	ErrDisconnected = errors.New("socketio: socket is disconnected")
 	// ErrReservedEvent is returned when an event is emitted or registered under a
 	// name that the protocol keeps for itself: connect, connect_error, disconnect,
-	// disconnecting, newListener, removeListener.
+	// disconnecting, newListener, removeListener; and among servers connection and
+	// new_namespace.
 	ErrReservedEvent = errors.New("socketio: reserved event name")
-	// ErrServerClosed is returned by operations on a server after Shutdown.
-	ErrServerClosed = errors.New("socketio: server is shut down")
 	// ErrNoArgument is wrapped by an [ArgError] for an argument that the other
 	// side did not send.
 	ErrNoArgument = errors.New("no such argument")
@@ -39,8 +38,8 @@ const internalError = "internal error"
 type Error struct {
 	// Message is a short text for the client.
 	Message string `json:"message"`
-	// Data, if not nil, is anything else that the client should know. It must be
-	// encodable.
+	// Data, if not nil, is anything else that the client should know. If it cannot
+	// be encoded, that is logged and the client is told of an internal error.
 	Data any `json:"data,omitempty"`
 }
 
@@ -105,13 +104,28 @@ func (e *PanicError) Error() string { return fmt.Sprintf("socketio: panic: %v", 
 
 // clientError returns what a client may know of err.
 func clientError(err error) *Error {
-	if e, ok := errors.AsType[*Error](err); ok {
+	if e := find[Error](err); e != nil {
 		return e
 	}
-	if e, ok := errors.AsType[*ArgError](err); ok {
+	if e := find[ArgError](err); e != nil {
 		return &Error{Message: fmt.Sprintf("invalid argument %d", e.Index)}
 	}
 	return &Error{Message: internalError}
+}
+
+// find is [errors.AsType] for the errors of user code, which may hold a nil pointer.
+// It returns nil for that, and if a method of an error panics because of one.
+func find[T any, E interface {
+	*T
+	error
+}](err error) (found E) {
+	defer func() {
+		if recover() != nil {
+			found = nil
+		}
+	}()
+	found, _ = errors.AsType[E](err)
+	return found
 }
 
 func checkEvent(event string) error {

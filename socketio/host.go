@@ -79,7 +79,7 @@ func (h *host) Deliver(p *adapter.Packet, to []adapter.Peer, f adapter.Flags) {
 func (h *host) observeEmit(p *adapter.Packet, sockets int) {
 	event := packetEvent(p)
 	for _, o := range h.server.observe.emit {
-		o.ObserveEmit((*Namespace)(h), event, len(p.Data), sockets)
+		h.server.tell(func() { o.ObserveEmit((*Namespace)(h), event, len(p.Data), sockets) })
 	}
 }
 

@@ -254,6 +254,33 @@ func TestAttachmentTimeout(t *testing.T) {
 	}
 }
 
+// The time ends when the attachments have come, however long the packet has to wait for handlers then.
+func TestAttachmentTimeoutEndsWithTheAttachments(t *testing.T) {
+	for _, transport := range transports {
+		t.Run(transport, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := serveTimeouts(t, &socketio.Options{MaxPendingEvents: 1, AttachmentTimeout: 10 * time.Second})
+				release := make(chan struct{})
+				s.Handle("slow", socketio.HandlerFunc(func(context.Context, *socketio.Event) error {
+					<-release
+					return nil
+				}))
+				c := s.join(t, transport)
+				go func() {
+					c.send(`2["slow"]`)
+					for _, id := range []string{"1", "2"} {
+						c.send(`51-`+id+`["echo",{"_placeholder":true,"num":0}]`, bin("a"))
+					}
+				}()
+				time.Sleep(30 * time.Second)
+				close(release)
+				c.expect(`61-1[{"_placeholder":true,"num":0}]`, bin("a"), `61-2[{"_placeholder":true,"num":0}]`, bin("a"))
+				c.sync()
+			})
+		})
+	}
+}
+
 // The next binary packet has all the time again.
 func TestAttachmentTimeoutOfTheNextPacket(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

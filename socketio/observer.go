@@ -1,13 +1,14 @@
 package socketio
 
 import (
+	"runtime/debug"
 	"time"
 
 	"github.com/tandem-go/tandem/socketio/engine"
 )
 
 // The observers below are called synchronously, possibly from many goroutines at
-// once: they must be quick and must not block.
+// once: they must be quick and must not block. If one panics, that is logged.
 
 // ConnectObserver is told of every socket that has connected to a namespace, before
 // its client is.
@@ -15,14 +16,16 @@ type ConnectObserver interface {
 	ObserveConnect(s *Socket)
 }
 
-// DisconnectObserver is told of every connected socket that has disconnected. err
-// holds the detail of the reason, if there is one.
+// DisconnectObserver is told of every connected socket that has disconnected, after
+// the [ConnectObserver] has been told of it. err holds the detail of the reason, if
+// there is one.
 type DisconnectObserver interface {
 	ObserveDisconnect(s *Socket, r Reason, err error)
 }
 
 // RefusalObserver is told of every CONNECT that was refused: the error is the
-// guard's, or an [*Error] for a namespace that does not exist.
+// guard's, or an [*Error] for a namespace that does not exist or that is one too
+// many.
 type RefusalObserver interface {
 	ObserveRefusal(c *engine.Session, namespace string, err error)
 }
@@ -52,6 +55,16 @@ type observers struct {
 	event      []EventObserver
 	emit       []EmitObserver
 	badInput   []BadInputObserver
+}
+
+// tell calls an observer. Its panic ends neither the process nor what is being done.
+func (srv *Server) tell(observer func()) {
+	defer func() {
+		if v := recover(); v != nil {
+			srv.log.Error("socketio: an observer failed", "err", &PanicError{Value: v}, "stack", string(debug.Stack()))
+		}
+	}()
+	observer()
 }
 
 func collect[T any](list []T, o any) []T {

@@ -52,16 +52,22 @@ type Options struct {
 	MaxAttachmentBytes int64
 
 	// MaxNamespaces is the number of namespaces that one connection may be in. The
-	// default is 32. A client that asks for more gets a connect_error.
+	// default is 32, the most 16,384. A client that asks for more gets a
+	// connect_error; so does one that has left as many sockets (or 32, if that is
+	// more) whose handlers still run.
 	MaxNamespaces int
 
 	// MaxPendingEvents is the number of events of one socket that may wait for
 	// its handlers. The default is 256. Beyond it the connection is not read, so
-	// that the client is slowed down and nothing is lost.
+	// that the client is slowed down and nothing is lost. If the handlers do not
+	// catch up in the time in which a silent client would be given up, the
+	// connection is closed. While the server waits for acknowledgements of the
+	// socket, which may come behind events, 16 times as many may wait.
 	MaxPendingEvents int
 
 	// MaxPendingBytes is the size that the arguments of these events may have
-	// together; a single event may be larger. The default is 1 MiB.
+	// together; a single event may be larger. The default is 1 MiB. It, too, is 16
+	// times as much while the server waits for acknowledgements.
 	MaxPendingBytes int
 
 	// MaxPendingAcks is the number of acknowledgements that may be awaited from
@@ -105,6 +111,7 @@ func (o *Options) withDefaults() Options {
 	withDefault(&c.MaxAttachments, 10)
 	withDefault(&c.MaxAttachmentBytes, 10_000_000)
 	withDefault(&c.MaxNamespaces, 32)
+	c.MaxNamespaces = min(c.MaxNamespaces, 1<<14) // which conn.left can count twice
 	withDefault(&c.MaxPendingEvents, 256)
 	withDefault(&c.MaxPendingBytes, 1<<20)
 	withDefault(&c.MaxPendingAcks, 16_384)

@@ -2,6 +2,7 @@ package socketio
 
 import (
 	"errors"
+	"math"
 	"time"
 
 	"github.com/tandem-go/tandem/socketio/engine"
@@ -35,13 +36,38 @@ func (s *Socket) pop() *Event {
 		last.bytes -= e.size()
 	}
 	e.next = nil
-	queued, bytes := s.backlog()
-	opts := &s.nsp.server.opts
-	if d := s.details.Load(); d != nil && d.space != nil && queued <= opts.MaxPendingEvents/2 && bytes <= opts.MaxPendingBytes/2 {
+	if d := s.details.Load(); d != nil && d.space != nil {
+		queued, bytes := s.backlog()
+		maxQueued, maxBytes := s.limits()
+		if queued <= maxQueued/2 && bytes <= maxBytes/2 {
+			d.signalSpace()
+		}
+	}
+	return e
+}
+
+// signalSpace wakes the reader if it waits for room in the queue. Socket.mu is held.
+func (d *details) signalSpace() {
+	if d.space != nil {
 		close(d.space)
 		d.space = nil
 	}
-	return e
+}
+
+// roomForAcks is how many times as long the queue may be while the socket waits for
+// acknowledgements, which are behind the events.
+const roomForAcks = 16
+
+// limits returns how many events may wait, and how many bytes their arguments may
+// have. s.mu is held.
+func (s *Socket) limits() (events, bytes int) {
+	opts := &s.nsp.server.opts
+	events, bytes = opts.MaxPendingEvents, opts.MaxPendingBytes
+	if d := s.details.Load(); d != nil && len(d.acks) > 0 {
+		events = roomForAcks * min(events, math.MaxInt/roomForAcks)
+		bytes = roomForAcks * min(bytes, math.MaxInt/roomForAcks)
+	}
+	return events, bytes
 }
 
 // backlog returns the number of events that wait, and the bytes of their
@@ -56,30 +82,43 @@ func (s *Socket) backlog() (events, bytes int) {
 // full reports whether there is no room for another event in the queue. s.mu is
 // held.
 func (s *Socket) full(e *Event) bool {
-	opts := &s.nsp.server.opts
 	events, bytes := s.backlog()
-	return events >= opts.MaxPendingEvents || events > 0 && bytes+e.size() > opts.MaxPendingBytes
+	maxEvents, maxBytes := s.limits()
+	return events >= maxEvents || events > 0 && bytes+e.size() > maxBytes
+}
+
+// expels reports whether the server, and not the client, ends a socket like that.
+// What the client has sent is not handled any more then.
+func expels(r Reason) bool { return r == ServerNamespaceDisconnect || r == ServerShutdown }
+
+// expelled reports whether the server has ended the socket.
+func (s *Socket) expelled() bool {
+	if s.currentState() != stateClosed {
+		return false
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return expels(s.look().reason)
 }
 
 // endEvents ends the queue. What the client sent before it left is still handled,
 // but not what it sent before the server disconnected it. s.mu is held.
 func (s *Socket) endEvents(r Reason) {
-	if r == ServerNamespaceDisconnect || r == ServerShutdown {
+	if expels(r) {
 		s.last = nil
 	}
-	if d := s.details.Load(); d != nil && d.space != nil {
-		close(d.space)
-		d.space = nil
+	if d := s.details.Load(); d != nil {
+		d.signalSpace()
 	}
 }
 
 var errStuck = errors.New("socketio: the handlers of a socket do not catch up with its events")
 
-// awaitSpace waits for room in the queue. It gives up after the time in which a
-// silent client would be given up, so that a connection whose client has gone is
-// not held for ever by a handler that waits for just that. s.mu is held, and
-// released meanwhile.
-func (s *Socket) awaitSpace(m engine.Message) (room bool, err error) {
+// awaitSpace waits for room in the queue, of which there may still be too little. It
+// gives up after the time in which a silent client would be given up, so that a
+// connection whose client has gone is not held for ever by a handler that waits for
+// just that. s.mu is held, and released meanwhile.
+func (s *Socket) awaitSpace(m engine.Message, until time.Time) (room bool, err error) {
 	d := s.detail()
 	if d.space == nil {
 		d.space = make(chan struct{})
@@ -88,7 +127,7 @@ func (s *Socket) awaitSpace(m engine.Message) (room bool, err error) {
 	s.mu.Unlock()
 	defer s.mu.Lock()
 	m.Yield()
-	patience := time.NewTimer(s.nsp.server.patience)
+	patience := time.NewTimer(time.Until(until))
 	defer patience.Stop()
 	select {
 	case <-space:

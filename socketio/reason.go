@@ -21,7 +21,8 @@ const (
 	// ParseError means that the client sent a malformed Engine.IO packet.
 	ParseError = engine.ParseError
 	// ForcedClose means that the server closed the connection: the client sent a
-	// malformed or unexpected Socket.IO packet.
+	// malformed or unexpected Socket.IO packet, or the socket's handlers did not catch
+	// up with its events.
 	ForcedClose = engine.ForcedClose
 	// ServerShutdown means that the server shut down.
 	ServerShutdown = engine.ServerShutdown

@@ -13,8 +13,8 @@ import (
 type routes struct {
 	handlers   map[string]route
 	catchAll   []Handler
-	wraps      []Middleware
-	chain      Handler // wraps around the router's own lookup; nil without wraps
+	chain      Handler // the middlewares around the router's own lookup; nil without any
+	end        *link   // of the chain
 	guards     []Guard
 	connect    []func(context.Context, *Socket) error
 	disconnect []func(context.Context, *Socket, Reason)
@@ -89,7 +89,6 @@ func (r *routes) clone() *routes {
 	c.handlers = maps.Clone(r.handlers)
 	c.server = maps.Clone(r.server)
 	c.catchAll = slices.Clip(r.catchAll)
-	c.wraps = slices.Clip(r.wraps)
 	c.guards = slices.Clip(r.guards)
 	c.connect = slices.Clip(r.connect)
 	c.disconnect = slices.Clip(r.disconnect)
@@ -113,15 +112,35 @@ func (r *router) handle(event string, h Handler) {
 	})
 }
 
+// link is the end of a chain of middlewares: it leads to the router's own lookup, or
+// to the middlewares that have been added later. So each one is called once.
+type link struct {
+	next atomic.Pointer[Handler]
+}
+
+// ServeEvent calls what comes next.
+func (l *link) ServeEvent(ctx context.Context, e *Event) error {
+	return (*l.next.Load()).ServeEvent(ctx, e)
+}
+
 // wrap installs middlewares around base, the router's own lookup.
 func (r *router) wrap(base Handler, ms []Middleware) {
+	end := new(link)
+	end.next.Store(&base)
+	var chain Handler = end
+	for _, m := range slices.Backward(ms) {
+		chain = m(chain)
+	}
+	var last *link
 	r.update(func(n *routes) {
-		n.wraps = append(n.wraps, ms...)
-		n.chain = base
-		for _, m := range slices.Backward(n.wraps) {
-			n.chain = m(n.chain)
+		last, n.end = n.end, end
+		if last == nil {
+			n.chain = chain
 		}
 	})
+	if last != nil {
+		last.next.Store(&chain)
+	}
 }
 
 // dispatch runs the middlewares of the namespace, then those of the socket, then
@@ -143,6 +162,9 @@ func serveNamespace(ctx context.Context, e *Event) error {
 
 // serveSocket is what the middlewares of a socket wrap.
 func serveSocket(ctx context.Context, e *Event) error {
+	if e.Socket.expelled() { // by a catch-all handler or a middleware
+		return nil
+	}
 	if r, ok := e.Socket.router().handler(e.Name); ok {
 		return r.h.ServeEvent(ctx, e)
 	}

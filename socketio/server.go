@@ -45,7 +45,8 @@ type Server struct {
 	ctx  context.Context //nolint:containedctx // its life is the server's
 	stop context.CancelFunc
 
-	mu         sync.Mutex // guards changes of namespaces
+	mu         sync.Mutex // guards changes of namespaces, and closed
+	closed     bool       // the adapters are closed, and so is that of a namespace that is made now
 	namespaces atomic.Pointer[map[string]*Namespace]
 
 	draining atomic.Bool
@@ -89,16 +90,28 @@ func (srv *Server) Of(name string) *Namespace {
 	if n, ok := srv.lookup(name); ok {
 		return n
 	}
+	n, late := srv.create(name)
+	if late {
+		ctx, cancel := context.WithCancel(context.Background())
+		cancel() // nobody waits for it
+		_ = n.adapter.Close(ctx)
+	}
+	return n
+}
+
+// create makes a namespace unless it exists. It reports whether the server has shut
+// down, so that its adapter is to be closed.
+func (srv *Server) create(name string) (n *Namespace, late bool) {
 	srv.mu.Lock()
 	defer srv.mu.Unlock()
 	if n, ok := srv.lookup(name); ok {
-		return n
+		return n, false
 	}
-	n := newNamespace(srv, name)
+	n = newNamespace(srv, name)
 	table := maps.Clone(*srv.namespaces.Load())
 	table[name] = n
 	srv.namespaces.Store(&table)
-	return n
+	return n, srv.closed
 }
 
 func (srv *Server) lookup(name string) (*Namespace, bool) {
@@ -114,7 +127,8 @@ type Stats struct {
 	// Sockets is the number of connected sockets in all namespaces.
 	Sockets int
 	// BadPackets is the number of connections that were closed because the client
-	// broke the Socket.IO protocol.
+	// broke the Socket.IO protocol. It does not count those whose handlers did not
+	// catch up; see [Options].MaxPendingEvents.
 	BadPackets uint64
 }
 
@@ -185,7 +199,12 @@ func (srv *Server) encodeOnce(p *adapter.Packet) *encoded {
 // sockets with the reason [ServerShutdown], delivers what is queued for the clients,
 // closes the connections, so that the clients reconnect elsewhere, and closes the
 // adapters. It waits until all of the server's goroutines have ended. If
-// ctx ends first it drops what is left and returns the context's error.
+// ctx ends first it drops what is left and returns the context's error. Afterwards
+// sockets return [ErrDisconnected], and what concerns other servers
+// [adapter.ErrClosed].
+//
+// A handler that calls Shutdown is one that Shutdown waits for, until ctx ends: call
+// it on another goroutine.
 //
 // Shutdown does not touch the [http.Server]. Call its Shutdown method as well,
 // after this one or at the same time.
@@ -207,6 +226,10 @@ func (srv *Server) Shutdown(ctx context.Context) error {
 	if e := srv.pool.Close(ctx); err == nil {
 		err = e
 	}
+	srv.mu.Lock()
+	srv.closed = true
+	namespaces = *srv.namespaces.Load()
+	srv.mu.Unlock()
 	for _, n := range namespaces {
 		if e := n.adapter.Close(ctx); err == nil {
 			err = e

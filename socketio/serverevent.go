@@ -2,6 +2,7 @@ package socketio
 
 import (
 	"context"
+	"fmt"
 	"runtime/debug"
 
 	"github.com/tandem-go/tandem/adapter"
@@ -60,7 +61,9 @@ func OnServerWithAck[Req, Res any](r ServerRegistrar, event string, fn func(ctx 
 }
 
 // ServerEmit emits an event to the other servers of the cluster, where
-// [OnServer] handles it. On a server of its own it does nothing.
+// [OnServer] handles it. On a server of its own it does nothing. Besides the names
+// that are reserved among clients, the Node.js server keeps "connection" and
+// "new_namespace" for itself: they give [ErrReservedEvent] as well.
 func (n *Namespace) ServerEmit(ctx context.Context, event string, args ...any) error {
 	data, attachments, err := n.serverEvent(event, args)
 	if err != nil {
@@ -86,6 +89,9 @@ func (n *Namespace) ServerEmitWithAck(ctx context.Context, event string, args ..
 func (n *Namespace) ServerCount(ctx context.Context) (int, error) { return n.adapter.ServerCount(ctx) }
 
 func (n *Namespace) serverEvent(event string, args []any) ([]byte, [][]byte, error) {
+	if event == "connection" || event == "new_namespace" {
+		return nil, nil, fmt.Errorf("%w: %q", ErrReservedEvent, event)
+	}
 	if err := checkEvent(event); err != nil {
 		return nil, nil, err
 	}

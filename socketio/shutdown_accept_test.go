@@ -6,12 +6,14 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/gorilla/websocket"
 
+	"github.com/tandem-go/tandem/adapter"
 	"github.com/tandem-go/tandem/socketio"
 )
 
@@ -37,6 +39,48 @@ func halfUpgraded(t *testing.T, s *testServer) *client {
 		t.Fatalf("the probe is answered with %q (%v)", m, err)
 	}
 	return c
+}
+
+// An accountant is an adapter that is counted as long as it is open.
+type accountant struct {
+	adapter.Adapter
+
+	open *atomic.Int32
+}
+
+func (a accountant) Close(ctx context.Context) error {
+	a.open.Add(-1)
+	return a.Adapter.Close(ctx)
+}
+
+// A namespace that is made after Shutdown, or by a handler that Shutdown waits for, leaves no adapter open.
+func TestNamespacesAfterShutdown(t *testing.T) {
+	var open atomic.Int32
+	s := serve(t, &socketio.Options{Adapter: func(h adapter.Host) adapter.Adapter {
+		open.Add(1)
+		return accountant{adapter.NewMemory(h), &open}
+	}})
+	running := make(chan struct{})
+	s.Handle("x", socketio.HandlerFunc(func(ctx context.Context, e *socketio.Event) error {
+		close(running)
+		<-ctx.Done() // Shutdown has its list of sockets by then
+		e.Socket.Server().Of("/meanwhile")
+		return nil
+	}))
+	c := s.join(t, "websocket")
+	c.send(`2["x"]`)
+	await(t, "the handler", running)
+	ctx, cancel := context.WithTimeout(deadline(t), time.Second)
+	defer cancel()
+	if err := s.Shutdown(ctx); err != nil {
+		t.Error(err)
+	}
+	if late := s.Of("/late"); late.Name() != "/late" || s.Of("/late") != late {
+		t.Error("there is no such namespace")
+	}
+	if n := open.Load(); n != 0 {
+		t.Errorf("%d adapters are open", n)
+	}
 }
 
 // Shutdown tells all clients, delivers what was emitted before, and lets nobody in any more.

@@ -1,6 +1,7 @@
 package socketio
 
 import (
+	"math"
 	"testing"
 	"unsafe"
 )
@@ -16,5 +17,16 @@ func TestSizes(t *testing.T) {
 	}
 	if size := unsafe.Sizeof(details{}); size > 112 {
 		t.Errorf("details have %d bytes", size)
+	}
+}
+
+// A conn can count all the sockets that its client can leave behind: one less than it
+// may, and then all those that it is in.
+func TestLeftSocketsCanBeCounted(t *testing.T) {
+	opts := (&Options{MaxNamespaces: math.MaxInt}).withDefaults()
+	most := 2*opts.MaxNamespaces - 1
+	c := newConn(&Server{Namespace: &Namespace{server: &Server{opts: opts}}}, nil)
+	if c.left = int16(most); int(c.left) != most || opts.MaxNamespaces < 1000 {
+		t.Errorf("it counts %d of %d", c.left, most)
 	}
 }

@@ -20,13 +20,13 @@ type Socket struct {
 	membership adapter.Membership
 
 	// mu guards what follows. It is never held while user code or an adapter runs.
-	mu       sync.Mutex
-	state    atomic.Uint32 // a socketState; read without mu where that is enough
-	running  bool          // a goroutine runs the socket's tasks
-	asked    bool          // the guards have been called
-	greeted  bool          // the connect functions have been called, so that
-	farewell bool          // the disconnect functions are still due
-	last     *Event        // of those that wait; see push
+	mu      sync.Mutex
+	state   atomic.Uint32 // a socketState; read without mu where that is enough
+	running bool          // a goroutine runs the socket's tasks
+	asked   bool          // the guards have been called
+	greeted bool          // the disconnect functions are due, since the connect functions have been called
+	met     bool          // see meet
+	last    *Event        // of those that wait; see push
 
 	details atomic.Pointer[details] // nil until there are any; changed with mu held
 }
@@ -37,6 +37,10 @@ const (
 	stateConnecting socketState = iota
 	stateConnected
 	stateClosed
+
+	// stateEntering is what close returns for a connected socket whose client does
+	// not know yet that it is connected.
+	stateEntering
 )
 
 func (s *Socket) currentState() socketState { return socketState(s.state.Load()) }
@@ -98,7 +102,7 @@ func (s *Socket) Join(rooms ...string) {
 	if s.whileConnecting(func(d *details) { d.rooms = append(d.rooms, rooms...) }) {
 		return
 	}
-	if len(rooms) > 0 {
+	if len(rooms) > 0 && s.currentState() != stateClosed { // a refused socket never leaves what it joins
 		s.nsp.adapter.Join((*peer)(s), rooms...)
 	}
 }
@@ -172,8 +176,13 @@ func (s *Socket) Local() Broadcast { return s.others().Local() }
 
 // Disconnect disconnects the socket: the client is told, after what was emitted
 // to it before, and does not reconnect by itself. With closeConn its sockets in
-// other namespaces are disconnected too, and the connection is closed.
+// other namespaces are disconnected too, and the connection is closed. Events of the
+// client that no handler has been called for are dropped. Disconnect does nothing
+// once the socket has disconnected.
 func (s *Socket) Disconnect(closeConn bool) {
+	if s.currentState() == stateClosed {
+		return
+	}
 	if !closeConn {
 		s.conn.kick(s)
 		return

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/tandem-go/tandem/socketio"
@@ -52,6 +54,14 @@ func TestReservedNames(t *testing.T) {
 			}()
 			socketio.On(s, name, func(context.Context, *socketio.Socket, int) error { return nil })
 		}()
+	}
+	for _, name := range []string{"connection", "new_namespace"} { // RESERVED_EVENTS of the reference's namespaces
+		if err := s.ServerEmit(deadline(t), name); !errors.Is(err, socketio.ErrReservedEvent) {
+			t.Errorf("emitting %q to servers gives %v", name, err)
+		}
+		if _, err := s.ServerEmitWithAck(deadline(t), name); !errors.Is(err, socketio.ErrReservedEvent) {
+			t.Errorf("emitting %q to servers for answers gives %v", name, err)
+		}
 	}
 	c.sync()
 	for _, name := range []string{"connection", "error", ""} {
@@ -119,6 +129,36 @@ func TestEventPath(t *testing.T) {
 		want = append(want, slices.DeleteFunc(slices.Clone(want[:12]), func(l string) bool { return l == "socket's handler: b" })...)
 		j.expect(t, want...)
 	})
+}
+
+// Each middleware is called once when it is installed, also if others are installed at the same time, and what it returns once for each event.
+func TestMiddlewaresAreBuiltOnce(t *testing.T) {
+	s := serve(t, nil).echo()
+	c, socket := s.joinSocket(t, "websocket", "/")
+	const n = 8
+	var built, called [2 * n]atomic.Int32
+	count := func(i int) socketio.Middleware {
+		return func(next socketio.Handler) socketio.Handler {
+			built[i].Add(1)
+			return socketio.HandlerFunc(func(ctx context.Context, e *socketio.Event) error {
+				called[i].Add(1)
+				return next.ServeEvent(ctx, e)
+			})
+		}
+	}
+	s.Wrap()
+	var wg sync.WaitGroup
+	for i := range n {
+		wg.Go(func() { s.Wrap(count(i)) })
+		wg.Go(func() { socket.Wrap(count(n+i), func(next socketio.Handler) socketio.Handler { return next }) })
+	}
+	wg.Wait()
+	c.run("sync", "sync")
+	for i := range built {
+		if b, c := built[i].Load(), called[i].Load(); b != 1 || c != 2 {
+			t.Errorf("middleware %d was built %d times, and called %d times for 2 events", i, b, c)
+		}
+	}
 }
 
 // A middleware may refuse an event. The client is told only if it waits for an acknowledgement, and stays connected.

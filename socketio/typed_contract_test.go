@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -88,6 +89,8 @@ func TestTypedHandlers(t *testing.T) {
 		{"second of two does not fit", []string{`> 21["two",1,2]`, invalid(1)}},
 		{"three", []string{`> 21["three",1,"x",true]`, `< 31["{A:1 B:x C:true}"]`}},
 		{"type that takes all arguments", []string{`> 21["point",1,2]`, `< 31["{x:1 y:2}"]`}},
+		{"pointer to it", []string{`> 21["pointer to point",1,2]`, `< 31["&{x:1 y:2}"]`, `> 21["pointer to point",null,2]`, `< 31["&{x:0 y:2}"]`}},
+		{"argument missing for the pointer", []string{`> 21["pointer to point",1]`, invalid(1)}},
 		{"argument missing for it", []string{`> 21["point",1]`, invalid(1)}},
 		{"type that stands for several", []string{`> 21["turn",1,2]`, `< 31[2,-1]`}},
 		{"any number", []string{`> 21["rest",1,"x",[]]`, `< 31["[1 \"x\" []]"]`, `> 21["rest"]`, `< 31["[]"]`}},
@@ -162,13 +165,16 @@ func TestAckBehindEvents(t *testing.T) {
 	for _, tt := range []struct {
 		events   int
 		answered bool
-	}{{8, true}, {100, false}} {
-		t.Run(itoa(tt.events), func(t *testing.T) {
+		first    bool // they come before the handler asks
+	}{{8, true, false}, {128, true, false}, {200, false, false}, {8, true, true}, {100, true, true}} {
+		t.Run(fmt.Sprintf("%d, first: %t", tt.events, tt.first), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := serveInMemory(t, &socketio.Options{MaxPendingEvents: 8}).echo()
 				var handled int
 				var err error
+				begin := make(chan struct{})
 				socketio.On(s, "ask", func(ctx context.Context, s *socketio.Socket, _ socketio.None) error {
+					<-begin
 					ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 					defer cancel()
 					_, err = s.EmitWithAck(ctx, "q")
@@ -182,10 +188,23 @@ func TestAckBehindEvents(t *testing.T) {
 				})
 				c := s.join(t, "websocket")
 				c.send(`2["ask"]`)
-				id := c.question("q")
-				for i := range tt.events {
-					c.send(`2["n",` + itoa(i) + `]`)
+				sent := make(chan struct{})
+				send := func() {
+					for i := range tt.events {
+						c.send(`2["n",` + itoa(i) + `]`)
+					}
+					close(sent)
 				}
+				if tt.first {
+					go send()
+					synctest.Wait()
+				}
+				close(begin)
+				id := c.question("q")
+				if !tt.first {
+					send()
+				}
+				<-sent
 				c.send("3" + id + "[]")
 				c.sync()
 				if handled != tt.events {
@@ -197,6 +216,27 @@ func TestAckBehindEvents(t *testing.T) {
 			})
 		})
 	}
+}
+
+// With the default options there is room for what a client has sent at once before its answer.
+func TestAckBehindABurst(t *testing.T) {
+	eachTransport(t, func(t *testing.T, transport string) {
+		s := serve(t, nil).echo()
+		answer := make(chan error, 1)
+		socketio.On(s, "ask", func(_ context.Context, s *socketio.Socket, _ socketio.None) error {
+			_, err := s.EmitWithAck(deadline(t), "q")
+			answer <- err
+			return nil
+		})
+		c := s.join(t, transport)
+		c.send(`2["ask"]`)
+		id := c.question("q")
+		c.send(append(slices.Repeat([]string{`2["tick"]`}, 4000), "3"+id+"[]")...)
+		if err := await(t, "the answer", answer); err != nil {
+			t.Error(err)
+		}
+		c.sync()
+	})
 }
 
 // A handler that is stuck for longer than a silent client would be tolerated loses the client that sends it more than it takes.
@@ -229,6 +269,12 @@ func TestStuckHandlerIsGivenUp(t *testing.T) {
 				synctest.Wait()
 				if got := bye.list(); len(got) != 1 || got[0] != "/: forced close" || !errors.Is(ctxErr, context.Canceled) {
 					t.Errorf("it ended with %q, the handler with %v", got, ctxErr)
+				}
+				if n := s.Stats().BadPackets; n != 0 {
+					t.Errorf("%d packets of the client count as bad", n)
+				}
+				if log := s.log.String(); !strings.Contains(log, "level=WARN") || !strings.Contains(log, "do not catch up") {
+					t.Errorf("it is not logged:\n%s", log)
 				}
 			})
 		})

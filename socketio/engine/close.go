@@ -30,12 +30,12 @@ func endingOfRead(err error) ending {
 	return ending{reason: TransportClose, err: err, gone: true}
 }
 
-// endingOfWrite classifies what ended the slow path.
-func endingOfWrite(err error) ending {
+// reasonOfWrite classifies what ended the writing of what takes longer.
+func reasonOfWrite(err error) Reason {
 	if errors.Is(err, os.ErrDeadlineExceeded) {
-		return ending{reason: SlowConsumer, err: err, gone: true}
+		return SlowConsumer
 	}
-	return ending{reason: TransportError, err: err, gone: true}
+	return TransportError
 }
 
 // Close ends the session once the frames sent before have been written, or
@@ -83,9 +83,10 @@ func (s *Session) end(e ending) {
 	s.srv.wheel.Disarm(&s.heartbeat)
 	try, conn := s.trying(), s.conn
 	departs := e.noop && s.poll != nil && s.poll.get == nil
+	var stopReading func()
 	if s.poll != nil {
 		s.poll.upgrade = nil
-		s.poll.finish(s.srv, e.noop)
+		stopReading = s.poll.finish(s.srv, e.noop)
 	}
 	farewell := nothing
 	if conn != nil {
@@ -94,6 +95,9 @@ func (s *Session) end(e ending) {
 	s.srv.unregister(s, departs)
 	s.mu.Unlock()
 
+	if stopReading != nil {
+		stopReading()
+	}
 	if try != nil {
 		try.cancel()
 	}
@@ -129,6 +133,8 @@ func (s *Session) chooseFarewell(e ending) farewell {
 	c := s.conn
 	c.code = e.code
 	switch {
+	case !c.taken:
+		return nothing // The handshake goes on, and sees it when the answer is written.
 	case e.gone || s.blocked:
 		return cut
 	case s.writing:

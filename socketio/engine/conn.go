@@ -220,11 +220,20 @@ func (c *wsConn) answerPing(data []byte) {
 // onClose answers the close frame of the peer with the same code.
 func (c *wsConn) onClose(code ws.StatusCode) error {
 	if c.try != nil {
-		c.code = code
+		c.setCode(code)
 		return errEnded
 	}
 	c.session.end(ending{reason: TransportClose, code: code})
 	return errEnded
+}
+
+// setCode sets the code of the close frame, unless there is one.
+func (c *wsConn) setCode(code ws.StatusCode) {
+	c.session.mu.Lock()
+	defer c.session.mu.Unlock()
+	if c.code == 0 {
+		c.code = code
+	}
 }
 
 // part closes the connection of a session that ended while its output was in
@@ -244,9 +253,12 @@ func (c *wsConn) halfCloses() bool { return c.taken && c.link().halfCloses() }
 // with connections that cannot be written without blocking may it take a
 // moment.
 func (c *wsConn) hangUp() {
+	c.session.mu.Lock() // The client of a try may be ending it while it is cancelled.
+	code := c.code
+	c.session.mu.Unlock()
 	var body []byte
-	if c.code != 0 {
-		body = ws.NewCloseFrameBody(c.code, "")
+	if code != 0 {
+		body = ws.NewCloseFrameBody(code, "")
 	}
 	frame := packet.Control(ws.OpClose, body).WebSocket()
 	// Errors do not matter any more: the peer that cannot be told will notice.

@@ -48,9 +48,7 @@ func (s *Session) receiveData(w http.ResponseWriter, r *http.Request) bool {
 	buf := s.srv.newBody()
 	defer s.srv.freeBody(buf)
 	err := s.readBody(buf, r)
-	s.mu.Lock()
-	poll.reading = false
-	s.mu.Unlock()
+	s.endReading(poll)
 	switch {
 	case errors.Is(err, errTooLarge):
 		// The session lives on, as with the reference server.
@@ -103,14 +101,28 @@ func (s *Session) beginData(w http.ResponseWriter, r *http.Request) *pollState {
 	return poll
 }
 
-// endData lets the next data request in.
-func (s *Session) endData(poll *pollState) {
+// endReading is called when the body has been read, and waits until nobody interrupts
+// that any more.
+func (s *Session) endReading(poll *pollState) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	poll.post, poll.reading = nil, false
+	poll.reading = false
+	stopped := poll.stopped
+	s.mu.Unlock()
+	if stopped != nil {
+		<-stopped
+	}
 }
 
-// interrupt stops the reading of a request body.
+// endData lets the next data request in.
+func (s *Session) endData(poll *pollState) {
+	s.endReading(poll) // if there has been none
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	poll.post = nil
+}
+
+// interrupt stops the reading of a request body. The writer may be the user's, so no lock
+// is held.
 func interrupt(w http.ResponseWriter) {
 	// Where that is not supported, the request ends with its connection.
 	_ = http.NewResponseController(w).SetReadDeadline(time.Unix(1, 0))

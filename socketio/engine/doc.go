@@ -15,12 +15,14 @@
 //
 // # Cost
 //
-// A session over a plain TCP connection has one goroutine, which reads, and
-// neither a writer, nor a timer, nor a buffer while nothing happens. Packets
-// are written without blocking, and those that are queued together are written
-// together; [Batch] sends one frame to many sessions without an allocation for
-// each. A peer that does not read is left to a slow path of its own, and is
-// disconnected once its queue is full.
+// While nothing happens a session over a plain TCP connection has neither a
+// goroutine, nor a timer, nor a buffer on Linux, where a few goroutines read all
+// connections. Elsewhere, and with Options.DisableParking, it has one goroutine,
+// which reads, and with TLS that one and a buffer. Packets are written without
+// blocking, and those that are queued together are written together; [Batch]
+// sends one frame to many sessions without an allocation for each. A peer that
+// does not read is left to a slow path of its own, and is disconnected once its
+// queue is full.
 //
 // The protocol is described at
 // https://socket.io/docs/v4/engine-io-protocol/.

@@ -37,7 +37,14 @@ type heartbeat Session
 // Expire sends the next ping, or ends a session that has waited long enough.
 func (h *heartbeat) Expire(*wheel.Entry) {
 	s := (*Session)(h)
-	switch s.State() {
+	s.mu.Lock() // Whoever arms the timer holds it.
+	state, again := s.State(), s.srv.wheel.Armed(&s.heartbeat)
+	s.mu.Unlock()
+	if again {
+		// The wheel had taken it for an earlier time already, and there is a new one.
+		return
+	}
+	switch state {
 	case StateClosed:
 		s.srv.takeDeparted(s.ID())
 	case StateClosing:

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/tandem-go/tandem/socketio/engine"
+	"github.com/tandem-go/tandem/socketio/internal/wheel"
 )
 
 // heartbeatOptions are the reference's defaults, spelled out.
@@ -258,5 +259,56 @@ func TestClientEndsClosingSession(t *testing.T) {
 			t.Errorf("got %d %q", code, body)
 		}
 		b.wantReason(engine.ForcedClose)
+	})
+}
+
+// holdup is a timeout that holds up those which are due together with it.
+type holdup struct {
+	entry          wheel.Entry
+	began, release chan struct{}
+}
+
+func (h *holdup) Expire(*wheel.Entry) {
+	close(h.began)
+	<-h.release
+}
+
+// The wheel tells those that are due one after the other. A session that is closed in
+// between gets the time for its last messages all the same.
+func TestCloseMeetsPingThatIsDue(t *testing.T) {
+	benchInBubble(t, &heartbeatOptions, func(t *testing.T, b *bench) {
+		h := &holdup{began: make(chan struct{}), release: make(chan struct{})}
+		h.entry.Init(h)
+		b.srv.Wheel().Class(heartbeatOptions.PingInterval).Arm(&h.entry)
+		query := b.poll()
+		<-h.began
+		b.session.Send(engine.NewTextFrame("last"), 0)
+		b.session.Close(engine.ForcedClose)
+		close(h.release)
+		b.wantOpen()
+		for _, want := range []string{"4last", "1"} {
+			if _, body := b.http(http.MethodGet, query); body != want {
+				t.Errorf("got %q, want %q", body, want)
+			}
+		}
+		b.wantReason(engine.ForcedClose)
+	})
+}
+
+// Nor is a client pinged that has just moved the time of the next ping.
+func TestPongMeetsPingThatIsDue(t *testing.T) {
+	benchInBubble(t, &heartbeatOptions, func(t *testing.T, b *bench) {
+		h := &holdup{began: make(chan struct{}), release: make(chan struct{})}
+		h.entry.Init(h)
+		b.srv.Wheel().Class(heartbeatOptions.PingInterval).Arm(&h.entry)
+		c := b.dial("")
+		defer c.conn.Close()
+		<-h.began
+		c.write("3")
+		synctest.Wait()
+		start := time.Now()
+		close(h.release)
+		c.expect("2")
+		took(t, start, 25*time.Second)
 	})
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"os"
 	"runtime"
 	"slices"
 	"strings"
@@ -254,6 +255,20 @@ func TestWriteTimeout(t *testing.T) {
 		ws.peer.session.Send(frame, 0)
 	}
 	ws.peer.expectClose(t, engine.SlowConsumer)
+}
+
+// It is the same with a client that does not read the answer of its poll.
+func TestWriteTimeoutOfAPoll(t *testing.T) {
+	opts := &engine.Options{MaxQueueBytes: 1 << 30, WriteTimeout: 200 * time.Millisecond, CompressionThreshold: -1}
+	s := start(t, opts)
+	c := s.openPolling(t)
+	c.peer.send(strings.Repeat("x", 64<<20))
+	if err := s.open(t).send(http.MethodGet, c.query(), ""); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.peer.expectClose(t, engine.SlowConsumer); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("error %v, want %v", err, os.ErrDeadlineExceeded)
+	}
 }
 
 // Volatile frames are dropped for a slow reader and do not close it, all frames of

@@ -64,7 +64,7 @@ func (p *parking) free(in *input) {
 // reads a connection, and none while it is idle.
 const (
 	parkedIdle  int32 = -1 // nobody reads
-	parkedBusy  int32 = 0  // somebody reads, or the connection is not watched yet
+	parkedBusy  int32 = 0  // somebody reads, or the connection is not to be read yet
 	parkedAgain int32 = 1  // somebody reads, and something has happened since
 )
 
@@ -89,10 +89,19 @@ func (p *parked) marked(m uint32) bool { return p.marks.Load()&m != 0 }
 // adopt takes a hijacked connection over, which is parked if possible, and returns
 // the link to it. Others may use the link only after they have been told: see share.
 func (c *wsConn) adopt(conn net.Conn) link {
-	if p := c.session.srv.park(); p != nil && rawConn(conn) != nil && p.poller.Adopt(&c.parked.conn, conn, c) == nil {
-		return (*parkedLink)(c)
+	p := c.session.srv.park()
+	if p == nil || rawConn(conn) == nil || p.poller.Adopt(&c.parked.conn, conn, c) != nil {
+		return newNetLink(conn)
 	}
-	return newNetLink(conn)
+	// It is watched from now on because writes that wait depend on it. What arrives is
+	// noted, and read after watch.
+	if c.parked.conn.Watch() != nil {
+		if conn, err := c.parked.conn.Release(); err == nil {
+			return newNetLink(conn)
+		}
+		// It is closed now, which its reader will find out.
+	}
+	return (*parkedLink)(c)
 }
 
 // share makes the link known. The session's mu is held.
@@ -113,15 +122,11 @@ func (srv *Server) park() *parking {
 // isParked reports whether c is read without a goroutine of its own.
 func (c *wsConn) isParked() bool { return c.taken && c.net == nil }
 
-// watch begins to read a connection, which nobody has read before.
+// watch lets workers read a connection, which nobody reads.
 func (c *wsConn) watch() {
-	if err := c.parked.conn.Watch(); err != nil {
-		c.finish(err)
-		return
-	}
 	if !c.parked.state.CompareAndSwap(parkedBusy, parkedIdle) {
 		c.parked.state.Store(parkedIdle)
-		c.parked.conn.Notify()
+		c.parked.conn.Notify(false) // If it has ended, that has been marked.
 	}
 }
 
@@ -241,12 +246,12 @@ func (l *parkedLink) closeWrite() { _ = l.parked.conn.CloseWrite() }
 
 func (l *parkedLink) interrupt() {
 	l.parked.mark(stopped)
-	l.parked.conn.Notify()
+	l.parked.conn.Notify(true)
 }
 
 func (l *parkedLink) drain(end time.Time) {
 	var buf [512]byte
-	for {
+	for time.Now().Before(end) { // Read looks at the clock only when it has to wait.
 		if _, err := l.parked.conn.Read(buf[:], end); err != nil {
 			return
 		}

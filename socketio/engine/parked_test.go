@@ -2,9 +2,15 @@ package engine
 
 import (
 	"context"
+	"errors"
+	"io"
+	"net"
 	"net/http/httptest"
 	"strings"
+	"sync"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/gorilla/websocket"
 )
@@ -74,10 +80,83 @@ func TestParked(t *testing.T) {
 					t.Fatalf("got %q, %v", b, err)
 				}
 			}
-			// Not before: the client has its answer before the connection is watched.
 			if n := parkedConns(srv); n != test.parked {
 				t.Errorf("%d connections are parked, want %d", n, test.parked)
 			}
 		})
+	}
+}
+
+// adopted returns a connection that a server without sessions has adopted, and its
+// other end.
+func adopted(t *testing.T) (*wsConn, net.Conn) {
+	t.Helper()
+	srv := NewServer(func(*Session) Receiver { return nil }, nil)
+	t.Cleanup(func() {
+		if err := srv.Shutdown(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	other, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { other.Close() })
+	conn, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &wsConn{session: &Session{srv: srv}}
+	c.share(c.adopt(conn))
+	t.Cleanup(c.link().close)
+	return c, other
+}
+
+// A closed connection is read on for some time only, however much its client sends.
+func TestDrainEndsInTime(t *testing.T) {
+	c, client := adopted(t)
+	if !c.isParked() {
+		t.Skip("deadlines are those of package net")
+	}
+	if _, err := client.Write([]byte("more")); err != nil {
+		t.Fatal(err)
+	}
+	for errors.Is(c.parked.conn.Peek(), syscall.EAGAIN) {
+		time.Sleep(time.Millisecond)
+	}
+	c.link().drain(time.Now())
+	if err := c.parked.conn.Peek(); err != nil {
+		t.Errorf("something has been read after the end: %v", err)
+	}
+}
+
+// A try may be cancelled, since its session ends, while its client ends it.
+func TestTryIsCancelledWhileItsClientEndsIt(t *testing.T) {
+	for range 20 { // The race detector does not see everything at once.
+		testTryIsCancelledWhileItsClientEndsIt(t)
+	}
+}
+
+func testTryIsCancelledWhileItsClientEndsIt(t *testing.T) {
+	t.Helper()
+	c, client := adopted(t)
+	c.try = &upgradeTry{session: c.session, conn: c}
+	var wg sync.WaitGroup
+	wg.Go(c.try.cancel)
+	wg.Go(func() {
+		if err := c.onClose(1000); !errors.Is(err, errEnded) {
+			t.Errorf("reading goes on: %v", err)
+		}
+	})
+	wg.Wait()
+	c.link().close()
+	b, err := io.ReadAll(client)
+	if got := string(b); err != nil || got != "\x88\x00" && got != "\x88\x02\x03\xe8" {
+		t.Errorf("the client got %q, %v, want one close frame", b, err)
 	}
 }

@@ -98,6 +98,20 @@ func request(method, query string) *http.Request {
 	}
 }
 
+// upgradeRequest returns a request for a WebSocket, for a new session if sid is empty.
+func upgradeRequest(sid string) *http.Request {
+	query := "transport=websocket"
+	if sid != "" {
+		query += "&sid=" + sid
+	}
+	r := request(http.MethodGet, query)
+	r.Header = http.Header{
+		"Connection": {"Upgrade"}, "Upgrade": {"websocket"}, "Sec-Websocket-Version": {"13"},
+		"Sec-Websocket-Key": {"dGhlIHNhbXBsZSBub25jZQ=="},
+	}
+	return r
+}
+
 // pipeClient is a WebSocket client over a pipe.
 type pipeClient struct {
 	t    *testing.T
@@ -110,15 +124,7 @@ type pipeClient struct {
 func (b *bench) dial(sid string) *pipeClient {
 	b.t.Helper()
 	client, server := net.Pipe()
-	query := "transport=websocket"
-	if sid != "" {
-		query += "&sid=" + sid
-	}
-	r := request(http.MethodGet, query)
-	r.Header = http.Header{
-		"Connection": {"Upgrade"}, "Upgrade": {"websocket"}, "Sec-Websocket-Version": {"13"},
-		"Sec-Websocket-Key": {"dGhlIHNhbXBsZSBub25jZQ=="},
-	}
+	r := upgradeRequest(sid)
 	go b.srv.ServeHTTP(&hijackable{httptest.NewRecorder(), server}, r)
 	c := &pipeClient{t: b.t, conn: client, br: bufio.NewReader(client)}
 	resp, err := http.ReadResponse(c.br, r)

@@ -11,6 +11,13 @@ func (srv *Server) SetBusyPollPatience(d time.Duration) {
 	srv.holding.busyPatience = srv.wheel.Class(d)
 }
 
+// StopWatching makes parking fail: connections are adopted, but cannot be watched.
+func (srv *Server) StopWatching() {
+	if p := srv.park(); p != nil {
+		p.poller.Close()
+	}
+}
+
 // HeldPolls returns the number of polls that are pending without a handler.
 func (srv *Server) HeldPolls() int {
 	return srv.countPolls(func(g *pendingPoll) bool { return g.held != nil })

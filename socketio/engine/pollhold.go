@@ -126,16 +126,22 @@ func (s *Session) takeOver(w http.ResponseWriter, r *http.Request, contentType [
 	}
 	conn = unwrapEarly(conn)
 	if rawConn(conn) == nil {
-		_, ours := conn.(*earlyConn)
-		back.unfit.Store(!ours)
+		if _, ours := conn.(*earlyConn); !ours {
+			back.unfit.Store(true)
+		}
 		return h, conn
 	}
 	if p.poller.Adopt(&h.conn, conn, h) != nil {
 		return h, conn
 	}
-	if err := h.conn.Watch(); err != nil {
-		h.noticed = true // It will turn out to be unusable.
+	if h.conn.Watch() == nil {
+		return h, nil
 	}
+	back.unfit.Store(true) // The others could not be watched either.
+	if conn, err := h.conn.Release(); err == nil {
+		return h, conn
+	}
+	h.noticed = true // It has been closed, which will turn out.
 	return h, nil
 }
 

@@ -222,7 +222,7 @@ func TestLargeAnswerOfHeldPollThatIsNotRead(t *testing.T) {
 	conn := s.open(t)
 	c.hold(t, conn)
 	c.peer.send(strings.Repeat("x", 16<<20))
-	c.peer.expectClose(t, engine.TransportError)
+	c.peer.expectClose(t, engine.SlowConsumer)
 	_, err := io.Copy(io.Discard, conn)
 	if ne, ok := errors.AsType[net.Error](err); ok && ne.Timeout() {
 		t.Error("the connection has not been closed")

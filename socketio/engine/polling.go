@@ -16,8 +16,9 @@ type pollState struct {
 	post    http.ResponseWriter // of the current data request
 	reading bool                // its body has not arrived completely
 	soon    uint8               // answers in a row that came soon after a poll had been held
+	posts   int32               // data requests in the second since
 	second  int64               // when the first of the latest posts came, in nanoseconds
-	posts   int                 // data requests in the second since
+	stopped chan struct{}       // closed once the reading has been stopped; nil unless it is to be
 	patient wheel.Entry         // see Expire
 }
 
@@ -115,8 +116,9 @@ func (p *pollState) discard(srv *Server) {
 }
 
 // finish ends the transport because the session has ended: a pending poll is
-// answered, and the reading of a data request is stopped.
-func (p *pollState) finish(srv *Server, noop bool) {
+// answered. If a data request is being read, it returns what stops that, to be called
+// without the session's mu.
+func (p *pollState) finish(srv *Server, noop bool) (stopReading func()) {
 	if p.get != nil {
 		final := srv.frames.close
 		if noop {
@@ -124,8 +126,14 @@ func (p *pollState) finish(srv *Server, noop bool) {
 		}
 		p.answer(nil, final)
 	}
-	if p.reading {
-		interrupt(p.post)
+	if !p.reading {
+		return nil
+	}
+	post, stopped := p.post, make(chan struct{})
+	p.stopped = stopped // The handler waits for it, as post is valid until it returns.
+	return func() {
+		defer close(stopped)
+		interrupt(post)
 	}
 }
 
@@ -248,7 +256,7 @@ func (s *Session) writeAnswer(w http.ResponseWriter, r *http.Request, q *queue, 
 // failAnswer ends the session because the answer of a poll could not be written.
 func (s *Session) failAnswer(err error) {
 	if s.Transport() == Polling {
-		s.end(ending{reason: TransportError, err: err})
+		s.end(ending{reason: reasonOfWrite(err), err: err})
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -290,5 +291,93 @@ func TestPollBesideConfirmation(t *testing.T) {
 		if got := <-code; got != http.StatusBadRequest {
 			t.Errorf("status %d", got)
 		}
+	})
+}
+
+// nosyWriter is a writer that asks for its session before it does what it is told.
+type nosyWriter struct {
+	*httptest.ResponseRecorder
+	session *engine.Session
+	body    *io.PipeReader
+}
+
+func (w *nosyWriter) SetReadDeadline(time.Time) error {
+	_ = w.session.Transport()
+	return w.body.CloseWithError(os.ErrDeadlineExceeded)
+}
+
+// What a middleware has wrapped around the ResponseWriter may use the session when the
+// reading of a data request is stopped.
+func TestReadingIsStoppedWithoutALock(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, nil)
+	r := request(http.MethodPost, b.poll())
+	body, client := io.Pipe()
+	r.Body, r.ContentLength = body, 100
+	w := &nosyWriter{httptest.NewRecorder(), b.session, body}
+	served, discarded := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(served)
+		b.srv.ServeHTTP(w, r)
+	}()
+	if _, err := io.WriteString(client, "4x"); err != nil { // The body is being read.
+		t.Fatal(err)
+	}
+	go func() {
+		defer close(discarded)
+		b.session.Discard(engine.ForcedClose)
+	}()
+	for _, done := range []chan struct{}{discarded, served} {
+		select {
+		case <-done:
+		case <-time.After(patience):
+			t.Fatal("the session is locked while its user's code runs")
+		}
+	}
+	if w.Code != http.StatusBadRequest {
+		t.Errorf("the data request was answered with %d", w.Code)
+	}
+	b.stop() // It would not end either.
+}
+
+// lateWriter takes its time to stop the reading.
+type lateWriter struct {
+	*httptest.ResponseRecorder
+	stopping, release chan struct{}
+}
+
+func (w *lateWriter) SetReadDeadline(time.Time) error {
+	close(w.stopping)
+	<-w.release
+	return nil
+}
+
+// A writer is not used any more when its handler has returned, even if the body happens
+// to be complete in the moment in which its reading is stopped.
+func TestHandlerWaitsUntilReadingIsStopped(t *testing.T) {
+	benchInBubble(t, nil, func(t *testing.T, b *bench) {
+		r := request(http.MethodPost, b.poll())
+		body, client := io.Pipe()
+		r.Body, r.ContentLength = body, 2
+		w := &lateWriter{httptest.NewRecorder(), make(chan struct{}), make(chan struct{})}
+		served := make(chan struct{})
+		go func() {
+			defer close(served)
+			b.srv.ServeHTTP(w, r)
+		}()
+		synctest.Wait() // It is reading.
+		go b.session.Discard(engine.ForcedClose)
+		<-w.stopping
+		_, _ = io.WriteString(client, "4x")
+		_ = client.Close()
+		synctest.Wait()
+		select {
+		case <-served:
+			t.Error("the handler has returned, though its writer is in use")
+		default:
+		}
+		close(w.release)
+		<-served
+		b.wantReason(engine.ForcedClose)
 	})
 }

@@ -65,6 +65,14 @@ func TestPollsThatAreNotHeld(t *testing.T) {
 	}
 }
 
+// Nor can a connection be held that cannot be watched. The client is told that there is
+// nothing yet, and later polls are left alone.
+func TestPollOnAConnectionThatCannotBeWatched(t *testing.T) {
+	s, _, _ := serveHeld(t, nil, nil)
+	s.engine.StopWatching()
+	expectNotHeld(t, s)
+}
+
 // wrappingListener accepts connections that are not of a type of the net package.
 type wrappingListener struct{ net.Listener }
 
@@ -77,6 +85,13 @@ func (l wrappingListener) Accept() (net.Conn, error) {
 // client is told that there is nothing yet, and later polls are left alone.
 func TestPollOnAConnectionOfAnotherType(t *testing.T) {
 	s, _, _ := serveHeld(t, nil, func(s *httptest.Server) { s.Listener = wrappingListener{s.Listener} })
+	expectNotHeld(t, s)
+}
+
+// expectNotHeld checks what becomes of polls whose connections turn out to be ones that
+// cannot be held.
+func expectNotHeld(t *testing.T, s *server) {
+	t.Helper()
 	c := s.openPolling(t)
 	conn := s.open(t)
 	if res, err := conn.do(http.MethodGet, c.query(), ""); err != nil || res.body != "6" {
@@ -92,4 +107,8 @@ func TestPollOnAConnectionOfAnotherType(t *testing.T) {
 			t.Fatalf("got %+v", res)
 		}
 	}
+	if res, err := conn.do(http.MethodPost, c.query(), "4world"); err != nil || res.body != "ok" {
+		t.Fatalf("got %+v, %v", res, err)
+	}
+	c.peer.expectNow(t, text("world"))
 }

@@ -32,17 +32,18 @@ func (srv *Server) upgradeSession(w http.ResponseWriter, r *http.Request, s *Ses
 	u.tick.Init(u)
 	// The connection is known only after the session has been claimed for it.
 	u.conn = &wsConn{session: s, try: u}
+	// This runs user code, which may panic: nothing has been claimed yet.
+	head := srv.switching(w, r, s, false)
 	s.mu.Lock()
 	if s.State() == StateClosed || s.poll == nil || s.poll.upgrade != nil {
 		s.mu.Unlock()
-		srv.turnAway(w, r)
+		srv.turnAway(w, head)
 		return
 	}
 	s.poll.upgrade = u
 	srv.tasks.Add(1)
 	s.mu.Unlock()
 
-	head := srv.switching(w, r, s, false)
 	conn, early, err := hijack(w)
 	var l link
 	if err == nil {
@@ -141,9 +142,7 @@ func (u *upgradeTry) abandon(err error) {
 	if e.gone && !errors.Is(err, errEnded) && !errors.Is(err, os.ErrDeadlineExceeded) {
 		return
 	}
-	if u.conn.code == 0 {
-		u.conn.code = e.code
-	}
+	u.conn.setCode(e.code)
 	u.session.mu.Lock()
 	u.conn.lingers = u.conn.halfCloses()
 	u.session.mu.Unlock()

@@ -48,7 +48,7 @@ func (srv *Server) serveWebSocket(w http.ResponseWriter, r *http.Request, a admi
 	}
 	if a.transport != WebSocket {
 		// The reference server does this too; there is nothing to talk about.
-		srv.turnAway(w, r)
+		srv.turnAway(w, srv.switching(w, r, nil, false))
 		return
 	}
 	if a.session != nil {
@@ -173,6 +173,10 @@ func (srv *Server) openWebSocket(w http.ResponseWriter, r *http.Request) {
 	l := c.adopt(conn)
 	s.mu.Lock()
 	c.share(l)
+	if s.State() == StateClosed {
+		// It has ended before there was a connection to be closed.
+		c.lingers = c.halfCloses()
+	}
 	s.mu.Unlock()
 	srv.tasks.Add(1)
 	s.accept()
@@ -186,6 +190,7 @@ func (srv *Server) openWebSocket(w http.ResponseWriter, r *http.Request) {
 func (srv *Server) answerHandshake(s *Session, head []byte) {
 	if err := s.conn.link().write(append(head, srv.openFrame(s).WebSocket()...), srv.opts.WriteTimeout); err != nil {
 		s.end(ending{reason: TransportError, err: err, gone: true})
+		s.conn.link().close() // which is left to us if something else has ended the session
 		return
 	}
 	sc := srv.pool.Borrow()
@@ -196,8 +201,7 @@ func (srv *Server) answerHandshake(s *Session, head []byte) {
 
 // turnAway accepts a WebSocket only to close it, which is how the reference
 // server refuses one that it has no use for.
-func (srv *Server) turnAway(w http.ResponseWriter, r *http.Request) {
-	head := srv.switching(w, r, nil, false)
+func (srv *Server) turnAway(w http.ResponseWriter, head []byte) {
 	conn, _, err := hijack(w)
 	if err != nil {
 		return

@@ -94,7 +94,7 @@ func (s *Session) drain(c *wsConn, q *queue, skip int) {
 		err := c.writeBlocking(q, skip)
 		s.srv.freeQueue(q)
 		if err != nil {
-			s.end(endingOfWrite(err))
+			s.end(ending{reason: reasonOfWrite(err), err: err, gone: true})
 			return
 		}
 		s.mu.Lock()

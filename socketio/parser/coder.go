@@ -42,7 +42,8 @@ func (JSON) Unmarshal(data []byte, v any) error { return json.Unmarshal(data, v)
 // A []byte, anywhere in the arguments, becomes an attachment: at the top, in
 // structs, maps, slices, arrays, pointers and interfaces. Types with a
 // MarshalJSON or MarshalText method of their own are left to that method, and
-// nil slices become null.
+// nil slices become null. What such a method, or a json.RawMessage, holds besides
+// UTF-8 is replaced by U+FFFD.
 type Coder struct {
 	// Codec encodes and decodes the values that are not of a basic type. The
 	// default is [JSON].

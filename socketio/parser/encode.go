@@ -66,10 +66,7 @@ func (e *encoder) appendRaw(r Raw) error {
 	if err := Valid(r.Data); err != nil {
 		return err
 	}
-	data := r.Data
-	if !utf8.Valid(data) {
-		data = bytes.ToValidUTF8(data, []byte("\uFFFD"))
-	}
+	data := validUTF8(r.Data)
 	if len(r.Attachments) == 0 {
 		e.data = append(e.data, data...)
 		return nil
@@ -85,6 +82,15 @@ func (e *encoder) appendRaw(r Raw) error {
 	e.attachments = append(e.attachments, r.Attachments...)
 	e.placeholders += len(found)
 	return nil
+}
+
+// validUTF8 replaces what is not UTF-8, which a codec takes over from an embedded
+// json.RawMessage or from a MarshalJSON method: clients close the connection on it.
+func validUTF8(data []byte) []byte {
+	if utf8.Valid(data) {
+		return data
+	}
+	return bytes.ToValidUTF8(data, []byte("\uFFFD"))
 }
 
 // appendValue encodes an argument of any other type.
@@ -139,7 +145,7 @@ func (e *encoder) marshal(v any, use func(text []byte)) error {
 	if text = bytes.TrimSpace(text); len(text) == 0 {
 		return errNoJSON
 	}
-	use(text)
+	use(validUTF8(text))
 	return nil
 }
 
@@ -153,7 +159,7 @@ func (c *Coder) marshalJSON(v any, use func(text []byte)) error {
 	b.Reset()
 	err := b.enc.Encode(v)
 	if err == nil {
-		use(bytes.TrimSuffix(b.Bytes(), []byte("\n")))
+		use(validUTF8(bytes.TrimSuffix(b.Bytes(), []byte("\n"))))
 	}
 	if b.Cap() <= maxPooledBuffer {
 		c.buffers.Put(b)

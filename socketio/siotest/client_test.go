@@ -162,3 +162,31 @@ func TestBubble(t *testing.T) {
 		}
 	})
 }
+
+// What the server emits before it has answered CONNECT is received, too, as far as there is room for it.
+func TestEventsBeforeTheAnswer(t *testing.T) {
+	io := newServer(t, nil)
+	io.Use(func(_ context.Context, s *socketio.Socket) error {
+		for i := range 2000 {
+			if err := s.Emit("early", i, []byte("blob")); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	c := connect(t, io, nil)
+	if _, ok := io.Socket(c.ID()); !ok {
+		t.Errorf("the server does not know socket %q", c.ID())
+	}
+	for want := range 1000 {
+		e, err := c.Receive(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		var i int
+		var blob []byte
+		if err := errors.Join(e.Decode(0, &i), e.Decode(1, &blob)); err != nil || i != want || string(blob) != "blob" {
+			t.Fatalf("event %d is %d with %q (%v)", want, i, blob, err)
+		}
+	}
+}

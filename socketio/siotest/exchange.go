@@ -78,13 +78,23 @@ func (c *Client) EmitWithAck(ctx context.Context, event string, args ...any) (Ev
 	if err := c.send(p); err != nil {
 		return Event{}, err
 	}
+	return c.await(ctx, answer)
+}
+
+// await waits for an answer. One that has come before the end counts.
+func (c *Client) await(ctx context.Context, answer <-chan Event) (Event, error) {
 	select {
 	case e := <-answer:
 		return e, nil
 	case <-c.done:
-		return Event{}, c.err
 	case <-ctx.Done():
 		return Event{}, ctx.Err()
+	}
+	select {
+	case e := <-answer:
+		return e, nil
+	default:
+		return Event{}, c.err
 	}
 }
 
@@ -174,9 +184,17 @@ func (c *Client) control(data []byte) error {
 	return wsutil.WriteClientText(c.conn, []byte("3"))
 }
 
+// awaitConnect reads the answer to CONNECT. What a guard emits, or a broadcast, may
+// come before it and is kept for Receive, as far as there is room.
 func (c *Client) awaitConnect() error {
 	var st parser.State
 	p, err := c.next(&st)
+	for err == nil && p.Type == adapter.Event {
+		if len(c.events) < cap(c.events) {
+			c.sort(p)
+		}
+		p, err = c.next(&st)
+	}
 	if err != nil {
 		return err
 	}

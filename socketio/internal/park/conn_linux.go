@@ -71,11 +71,17 @@ func (c *Conn) Watch() error {
 		return net.ErrClosed
 	}
 	defer c.release()
-	return c.waiter.Poller().add(c)
+	p := c.waiter.Poller()
+	err := p.add(c)
+	if c.users.Load()&closing != 0 {
+		p.forget(c) // Close may have been too early to do that.
+	}
+	return err
 }
 
-// Notify tells the waiter that the connection has ended, from a worker.
-func (c *Conn) Notify() { c.waiter.Poller().push(notice{c, true}) }
+// Notify tells the waiter, from a worker, that there may be input, or that the
+// connection has ended.
+func (c *Conn) Notify(ended bool) { c.waiter.Poller().push(notice{c, ended}) }
 
 // acquire keeps the descriptor open until release. It reports false if the Conn is
 // closed.

@@ -36,7 +36,7 @@ type Waiter interface {
 	// Readable is called by a worker. It is called at least once after each arrival of
 	// input and may be called without any, by several workers at a time, and still
 	// shortly after the connection has been closed. If ended is true the peer has
-	// closed its side, the connection is broken, or Conn.Notify has been called:
+	// closed its side, the connection is broken, or Conn.Notify has said so:
 	// there is an end to be found behind the input.
 	Readable(w *Worker, ended bool)
 }

@@ -41,7 +41,7 @@ type Conn struct{}
 func (*Conn) Watch() error { return ErrUnsupported }
 
 // Notify does nothing.
-func (*Conn) Notify() {}
+func (*Conn) Notify(bool) {}
 
 // Close does nothing.
 func (*Conn) Close() {}

@@ -77,7 +77,7 @@ func New() (*Poller, error) {
 func (p *Poller) Len() int { return int(p.watched.Load()) }
 
 // Close ends the workers and waits for them. The connections should have been closed
-// before; waiters are not told.
+// before; waiters are not told. Nothing can be watched any more.
 func (p *Poller) Close() {
 	p.mu.Lock()
 	p.closed = true
@@ -89,20 +89,21 @@ func (p *Poller) Close() {
 }
 
 func (p *Poller) closeFiles() {
-	for _, fd := range []int{p.epoll, p.stop[0], p.stop[1]} {
-		_ = syscall.Close(fd)
+	for _, fd := range []*int{&p.epoll, &p.stop[0], &p.stop[1]} {
+		_ = syscall.Close(*fd)
+		*fd = -1 // The number may be given to something else.
 	}
 }
 
 // add watches a connection for input.
 func (p *Poller) add(c *Conn) error {
+	p.watched.Add(1)
 	p.table.set(c.fd, c)
 	event := syscall.EpollEvent{Events: syscall.EPOLLIN | syscall.EPOLLRDHUP | edge, Fd: c.fd}
 	if err := syscall.EpollCtl(p.epoll, syscall.EPOLL_CTL_ADD, int(c.fd), &event); err != nil {
-		p.table.set(c.fd, nil)
+		p.forget(c)
 		return fmt.Errorf("park: watch connection: %w", os.NewSyscallError("epoll_ctl", err))
 	}
-	p.watched.Add(1)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.crew.hired == 0 {
@@ -121,8 +122,7 @@ func (p *Poller) modify(c *Conn) error {
 // forget removes a connection, whose descriptor is still open. Closing that will end
 // the watching.
 func (p *Poller) forget(c *Conn) {
-	if p.table.get(c.fd) == c {
-		p.table.set(c.fd, nil)
+	if p.table.remove(c.fd, c) {
 		p.watched.Add(-1)
 	}
 }

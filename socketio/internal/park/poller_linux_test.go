@@ -153,7 +153,7 @@ func TestNotify(t *testing.T) {
 	p := newPoller(t)
 	s := newWitness()
 	c, _ := watched(t, p, s)
-	c.Notify()
+	c.Notify(true)
 	s.await(t)
 	if !s.ended.Load() {
 		t.Error("a notice did not say that the connection has ended")
@@ -228,6 +228,56 @@ func TestConcurrentClose(t *testing.T) {
 		if _, err := io.Copy(io.Discard, peer); err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+// meddler is a waiter that closes its connection while that begins to be watched.
+type meddler struct {
+	deaf
+	conn   *Conn
+	closed bool
+}
+
+func (m *meddler) Poller() *Poller {
+	if !m.closed {
+		m.closed = true
+		m.conn.Close()
+	}
+	return m.poller
+}
+
+// Nothing is kept of a connection that is closed in the moment in which it is watched.
+func TestCloseMeetsWatch(t *testing.T) {
+	p := newPoller(t)
+	c, _ := pair(t, p, newWitness())
+	c.waiter = &meddler{deaf: deaf{p}, conn: c}
+	if err := c.Watch(); err != nil {
+		t.Fatal(err)
+	}
+	if n, left := p.Len(), p.table.get(c.fd); n != 0 || left != nil {
+		t.Errorf("%d connections are watched, and the table has %p", n, left)
+	}
+}
+
+func TestWatchFails(t *testing.T) {
+	p := newPoller(t)
+	c, peer := pair(t, p, newWitness())
+	p.Close()
+	if err := c.Watch(); !errors.Is(err, syscall.EBADF) {
+		t.Errorf("watching with a closed poller: %v", err)
+	}
+	if n, left := p.Len(), p.table.get(c.fd); n != 0 || left != nil {
+		t.Errorf("%d connections are watched, and the table has %p", n, left)
+	}
+	// The connection can still be given back.
+	back, err := c.Release()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer back.Close()
+	write(t, back, "x")
+	if n, err := peer.Read(make([]byte, 1)); n != 1 || err != nil {
+		t.Errorf("read %d bytes, %v", n, err)
 	}
 }
 

@@ -33,6 +33,12 @@ func (t *table) set(fd int32, c *Conn) {
 	t.page(int(fd) / len(page{}))[int(fd)%len(page{})].Store(c)
 }
 
+// remove removes the connection of a descriptor. It reports false if another one, or
+// none, is there.
+func (t *table) remove(fd int32, c *Conn) bool {
+	return t.get(fd) == c && t.page(int(fd) / len(page{}))[int(fd)%len(page{})].CompareAndSwap(c, nil)
+}
+
 // page returns a page, which is made if there is none. Pages are never removed.
 func (t *table) page(i int) *page {
 	if pages := t.pages.Load(); pages != nil && i < len(*pages) && (*pages)[i] != nil {

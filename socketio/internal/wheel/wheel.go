@@ -20,8 +20,8 @@ const Granularity = time.Millisecond
 type Expirer interface {
 	// Expire is called on the wheel's goroutine without any lock held and must
 	// not block. The entry is not armed any more and may be armed again. A call
-	// may already be under way when the entry is disarmed: an owner to which
-	// that matters looks at its own state.
+	// may already be under way when the entry is disarmed, or armed again: an
+	// owner to which that matters looks at its own state, or asks Wheel.Armed.
 	Expire(e *Entry)
 }
 
@@ -144,6 +144,13 @@ func (w *Wheel) Overdue(e *Entry) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return e.class != nil && e.due <= time.Since(w.epoch)
+}
+
+// Armed reports whether e is armed. It must not be armed in another wheel.
+func (w *Wheel) Armed(e *Entry) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return e.class != nil
 }
 
 // unlink takes e out of its class.

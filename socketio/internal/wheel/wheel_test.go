@@ -2,6 +2,7 @@ package wheel_test
 
 import (
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -180,6 +181,36 @@ func TestOverdue(t *testing.T) {
 		synctest.Wait()
 		if w.Overdue(&late.entry) || len(late.times()) != 1 {
 			t.Error("overdue after it has expired")
+		}
+	})
+}
+
+// An entry that the wheel is about to let expire is not armed, unless it has been armed
+// again.
+func TestArmed(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := wheel.New()
+		defer w.Close()
+		c := w.Class(time.Second)
+		busy, late := newTimer(), newTimer()
+		busy.then = func(*timer) { time.Sleep(time.Second / 2) }
+		var armed []bool
+		late.then = func(*timer) { armed = append(armed, w.Armed(&late.entry)) }
+		for _, e := range []*timer{busy, late} {
+			if c.Arm(&e.entry); !w.Armed(&e.entry) {
+				t.Error("not armed by Arm")
+			}
+		}
+		time.Sleep(time.Second + time.Second/4)
+		if w.Armed(&late.entry) {
+			t.Error("armed though its time has come")
+		}
+		c.Arm(&late.entry)
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		if want := []bool{true, false}; !slices.Equal(armed, want) {
+			t.Errorf("armed when it expired: %v, want %v", armed, want)
 		}
 	})
 }
