@@ -194,6 +194,9 @@ func (p *publisher) deliver(batch []message, failures *backoff) {
 		batch, err = p.exec(batch)
 		p.mu.Lock()
 		p.down = err
+		if len(batch) == 0 {
+			p.down = nil // what broke the connection is over, and nothing will try again
+		}
 		p.mu.Unlock()
 		if err == nil {
 			return

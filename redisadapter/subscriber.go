@@ -203,7 +203,7 @@ func (s *subscriber) read(ps *redis.PubSub) {
 	heard := false // whether the connection has worked since the last failure
 	for {
 		msg, err := ps.ReceiveTimeout(s.ctx, s.quiet)
-		if s.ctx.Err() != nil || errors.Is(err, redis.ErrClosed) {
+		if s.ctx.Err() != nil || errors.Is(err, redis.ErrClosed) || errors.Is(err, net.ErrClosed) {
 			return // the keeper has given ps up, for one
 		}
 		if err == nil {

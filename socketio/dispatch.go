@@ -117,9 +117,10 @@ func (s *Socket) receive(p *adapter.Packet, m engine.Message) error {
 	}
 	s.mu.Lock()
 	var until time.Time
+	var fewest int
 	for s.full(e) && s.Connected() {
-		if until.IsZero() {
-			until = time.Now().Add(s.nsp.server.patience)
+		if queued, _ := s.backlog(); until.IsZero() || queued < fewest {
+			until, fewest = time.Now().Add(s.nsp.server.patience), queued
 		}
 		if room, err := s.awaitSpace(m, until); !room {
 			s.mu.Unlock()

@@ -25,7 +25,8 @@ func (f HandlerFunc) ServeEvent(ctx context.Context, e *Event) error { return f(
 // Middleware wraps the handling of events, as func(http.Handler) http.Handler
 // wraps the handling of requests. It may look at the event, refuse it with an
 // error, or call next. It is called once when it is installed, and what it
-// returns is called for every event, also for those without a handler.
+// returns is called for every event, also for those without a handler, and maybe for
+// those that other middlewares are handling just then.
 type Middleware func(next Handler) Handler
 
 // Guard decides whether a socket may connect to a namespace. If it returns an

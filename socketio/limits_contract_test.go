@@ -13,6 +13,7 @@ import (
 
 	"github.com/tandem-go/tandem/adapter"
 	"github.com/tandem-go/tandem/socketio"
+	"github.com/tandem-go/tandem/socketio/engine"
 	"github.com/tandem-go/tandem/socketio/parser"
 )
 
@@ -383,5 +384,52 @@ func TestServerEvents(t *testing.T) {
 		if !strings.Contains(s.log.String(), text) {
 			t.Errorf("%q is not logged", text)
 		}
+	}
+}
+
+// Handlers that make progress do not lose their client because more events than usual have come while an answer was awaited: it is only
+// a long queue.
+func TestLongQueueIsNotStuck(t *testing.T) {
+	for _, transport := range transports {
+		t.Run(transport, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) { longQueue(t, transport) })
+		})
+	}
+}
+
+func longQueue(t *testing.T, transport string) {
+	t.Helper()
+	s := serveInMemory(t, &socketio.Options{
+		Engine: engine.Options{PingInterval: 25 * time.Second, PingTimeout: 20 * time.Second},
+	}).echo()
+	bye := new(goodbyes).watch(s.Namespace)
+	var handled atomic.Int64
+	socketio.On(s, "n", func(context.Context, *socketio.Socket, int64) error {
+		time.Sleep(15 * time.Millisecond)
+		handled.Add(1)
+		return nil
+	})
+	c, socket := s.joinSocket(t, transport, "/")
+	asked := make(chan error, 1)
+	go func() {
+		_, err := socket.EmitWithAck(t.Context(), "q")
+		asked <- err
+	}()
+	id := c.question("q")
+	const n, before = 6000, 4000 // before the answer
+	go func() {
+		for i := range n {
+			if i == before {
+				c.send("3" + id + "[]")
+			}
+			c.send(`2["n",` + itoa(i) + `]`)
+		}
+	}()
+	if err := await(t, "the answer", asked); err != nil {
+		t.Error(err)
+	}
+	time.Sleep(n * 20 * time.Millisecond)
+	if got := handled.Load(); got != n || len(bye.list()) > 0 {
+		t.Errorf("%d of %d events were handled, the socket has ended as in %q", got, n, bye.list())
 	}
 }

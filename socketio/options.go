@@ -59,8 +59,8 @@ type Options struct {
 
 	// MaxPendingEvents is the number of events of one socket that may wait for
 	// its handlers. The default is 256. Beyond it the connection is not read, so
-	// that the client is slowed down and nothing is lost. If the handlers do not
-	// catch up in the time in which a silent client would be given up, the
+	// that the client is slowed down and nothing is lost. If none of them is
+	// taken in the time in which a silent client would be given up, the
 	// connection is closed. While the server waits for acknowledgements of the
 	// socket, which may come behind events, 16 times as many may wait.
 	MaxPendingEvents int

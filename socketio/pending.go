@@ -115,15 +115,16 @@ func (s *Socket) endEvents(r Reason) {
 var errStuck = errors.New("socketio: the handlers of a socket do not catch up with its events")
 
 // awaitSpace waits for room in the queue, of which there may still be too little. It
-// gives up after the time in which a silent client would be given up, so that a
-// connection whose client has gone is not held for ever by a handler that waits for
-// just that. s.mu is held, and released meanwhile.
+// gives up when no event has been taken for the time in which a silent client would be
+// given up, so that a connection whose client has gone is not held for ever by a
+// handler that waits for just that. s.mu is held, and released meanwhile.
 func (s *Socket) awaitSpace(m engine.Message, until time.Time) (room bool, err error) {
 	d := s.detail()
 	if d.space == nil {
 		d.space = make(chan struct{})
 	}
 	space := d.space
+	before, _ := s.backlog()
 	s.mu.Unlock()
 	defer s.mu.Lock()
 	m.Yield()
@@ -135,6 +136,12 @@ func (s *Socket) awaitSpace(m engine.Message, until time.Time) (room bool, err e
 	case <-s.conn.session.Done(): // the event is too late, which is no fault of the client
 		return false, nil
 	case <-patience.C:
+		s.mu.Lock()
+		now, _ := s.backlog()
+		s.mu.Unlock()
+		if now < before { // it is only a long queue
+			return true, nil
+		}
 		return false, errStuck
 	}
 }

@@ -55,8 +55,13 @@ func (a accountant) Close(ctx context.Context) error {
 
 // A namespace that is made after Shutdown, or by a handler that Shutdown waits for, leaves no adapter open.
 func TestNamespacesAfterShutdown(t *testing.T) {
+	synctest.Test(t, namespacesAfterShutdown) // with a clock that does not run on while the machine stalls
+}
+
+func namespacesAfterShutdown(t *testing.T) {
+	t.Helper()
 	var open atomic.Int32
-	s := serve(t, &socketio.Options{Adapter: func(h adapter.Host) adapter.Adapter {
+	s := serveInMemory(t, &socketio.Options{Adapter: func(h adapter.Host) adapter.Adapter {
 		open.Add(1)
 		return accountant{adapter.NewMemory(h), &open}
 	}})

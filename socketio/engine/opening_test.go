@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -146,4 +147,22 @@ func TestConnectionsThatCannotBeWatched(t *testing.T) {
 	c.must(t, finClose, closePayload(1000, ""))
 	c.peer.expectClose(t, engine.TransportClose)
 	c.expectClosing(t, 1000)
+}
+
+// Nothing is left of such a session either if its client does not read the answer.
+func TestSessionThatEndsBeforeItsAnswerIsRead(t *testing.T) {
+	var b *bench
+	opts := &engine.Options{Header: func(http.Header, *http.Request, bool) {
+		for s := range b.srv.Sessions() {
+			s.Discard(engine.ForcedClose)
+		}
+	}}
+	synctest.Test(t, func(t *testing.T) {
+		b = newBench(t, opts)
+		client, server := net.Pipe()
+		defer client.Close()
+		b.srv.ServeHTTP(&hijackable{httptest.NewRecorder(), server}, upgradeRequest(""))
+		b.stop()
+		b.wantReason(engine.ForcedClose)
+	})
 }

@@ -21,7 +21,7 @@ type handback struct {
 	poller   *park.Poller // of the polls that are held
 	wheel    *wheel.Wheel
 	patience *wheel.Class  // how long to keep them; nil for ever
-	unfit    atomic.Bool   // the server's connections cannot be held
+	unfit    atomic.Bool   // the server's connections cannot be held: found out once, true for good
 	done     chan struct{} // closed when nothing is served any more
 
 	mu     sync.Mutex
