@@ -24,9 +24,10 @@ type conn struct {
 	closed bool
 	awaits bool  // attachments
 	waits  await // what the timer runs for
-	used   bool  // first has been a socket, and is not used for another one
-	joined bool  // first is one of the sockets
-	left   int16 // sockets that have disconnected and still have tasks to run
+	place  place // of first
+
+	left     int16 // sockets that have disconnected and still have tasks to run
+	entering int16 // sockets whose client is about to learn that they are connected
 
 	first Socket // has a namespace from the start; see server
 }
@@ -38,6 +39,15 @@ type others struct {
 	kicked  []string  // namespaces from which the server has disconnected the client
 	ending  bool      // it disconnects the client from all of them, and closes the connection
 }
+
+// place is where the first socket of a connection is. It is not used for another one.
+type place uint8
+
+const (
+	placeFree   place = iota
+	placeTaken        // it is one of the sockets
+	placeVacant       // it has been one
+)
 
 // await is what a connection's timer runs for.
 type await uint8
@@ -160,7 +170,7 @@ func (c *conn) find(namespace string) *Socket {
 // sockets are at most one for each namespace, connecting ones among them. c.mu is
 // held.
 func (c *conn) sockets(yield func(*Socket) bool) {
-	if c.joined && !yield(&c.first) || c.others == nil {
+	if c.place == placeTaken && !yield(&c.first) || c.others == nil {
 		return
 	}
 	for _, s := range c.others.sockets {
@@ -180,7 +190,7 @@ func (c *conn) other() *others {
 
 // count returns the number of sockets. c.mu is held.
 func (c *conn) count() (n int) {
-	if c.joined {
+	if c.place == placeTaken {
 		n++
 	}
 	if c.others != nil {
@@ -191,8 +201,8 @@ func (c *conn) count() (n int) {
 
 // add returns a new socket of the connection. c.mu is held.
 func (c *conn) add() *Socket {
-	if !c.used {
-		c.used, c.joined = true, true
+	if c.place == placeFree {
+		c.place = placeTaken
 		return &c.first
 	}
 	s := new(Socket)
@@ -210,7 +220,7 @@ func (c *conn) remove(s *Socket, busy bool) {
 		c.left++
 	}
 	if s == &c.first {
-		c.joined = false
+		c.place = placeVacant
 	} else if o := c.others; o != nil {
 		if i := slices.Index(o.sockets, s); i >= 0 {
 			o.sockets = slices.Delete(o.sockets, i, i+1)
@@ -220,8 +230,7 @@ func (c *conn) remove(s *Socket, busy bool) {
 	c.watch()
 }
 
-// forget ends the count of a socket that was busy when it was removed, or that is
-// about to be removed.
+// forget ends the count of a socket that was busy when it was removed.
 func (c *conn) forget() {
 	c.mu.Lock()
 	c.left--
@@ -321,27 +330,38 @@ func (c *conn) unkick(namespace string) {
 }
 
 // kickAll disconnects all sockets, tells the client and closes the connection. If
-// the client has not been told yet that it is connected, the rest is left to
-// Socket.enter.
+// the client has not been told yet that it is connected, that comes first, and the
+// connection is left to entered.
 func (c *conn) kickAll() {
 	c.mu.Lock()
 	c.other().ending = true
 	c.mu.Unlock()
-	entering := false
 	for _, s := range c.all() {
-		entering = c.kick(s) == stateEntering || entering
+		c.kick(s)
 	}
-	if !entering {
+	c.mu.Lock()
+	ended := c.entering == 0
+	c.mu.Unlock()
+	if ended {
 		c.session.Close(engine.ForcedClose)
 	}
 }
 
-// endKicked closes the connection if kickAll has left that to do.
-func (c *conn) endKicked() {
+// enter counts a socket that is about to be connected, until entered.
+func (c *conn) enter() {
 	c.mu.Lock()
-	ending := c.others != nil && c.others.ending
+	defer c.mu.Unlock()
+	c.entering++
+}
+
+// entered is called once the client has been told of a socket, and of its end if it
+// has ended by then. The last one closes the connection if kickAll has left that to it.
+func (c *conn) entered() {
+	c.mu.Lock()
+	c.entering--
+	ended := c.entering == 0 && c.others != nil && c.others.ending
 	c.mu.Unlock()
-	if ending {
+	if ended {
 		c.session.Close(engine.ForcedClose)
 	}
 }

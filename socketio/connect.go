@@ -94,19 +94,29 @@ func (s *Socket) connect() {
 			return
 		}
 	}
-	if !s.nsp.add(s) {
+	if !s.enter() {
 		return // closed while the guards ran
 	}
-	s.enter()
 	for _, fn := range s.nsp.router.load().connect {
 		s.report("connect", s.protect(func(ctx context.Context) error { return fn(ctx, s) }))
 	}
 }
 
-// enter joins the rooms, tells the observers and sends the CONNECT packet, in this
+// enter connects the socket. It reports false if it has been closed already.
+func (s *Socket) enter() bool {
+	s.conn.enter()
+	defer s.conn.entered()
+	if !s.nsp.add(s) {
+		return false
+	}
+	s.introduce()
+	return true
+}
+
+// introduce joins the rooms, tells the observers and sends the CONNECT packet, in this
 // order: whoever learns that the socket is connected can reach it. If the socket has
 // been closed meanwhile, they learn that here, too.
-func (s *Socket) enter() {
+func (s *Socket) introduce() {
 	rooms := s.takeRooms()
 	s.nsp.adapter.Join((*peer)(s))
 	if len(rooms) > 0 {
@@ -125,7 +135,6 @@ func (s *Socket) enter() {
 		reason := s.look().reason
 		s.mu.Unlock()
 		s.farewell(reason, nil) // of what there is to know about the reason, no more than that is left
-		s.conn.endKicked()
 	}
 	s.conn.watch()
 }
@@ -172,7 +181,6 @@ func (s *Socket) setConnected() bool {
 		return false
 	}
 	s.state.Store(uint32(stateConnected))
-	s.greeted = true
 	return true
 }
 
@@ -239,10 +247,8 @@ func (s *Socket) close(r Reason, cause error) (was socketState) {
 	}
 	if s.meet() {
 		s.farewell(r, cause)
-	} else {
-		was = stateEntering
 	}
-	s.start()
+	s.finish()
 	return was
 }
 

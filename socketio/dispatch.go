@@ -16,16 +16,18 @@ import (
 // disconnect functions. They run on a goroutine that exists only while there is
 // something to run.
 
-// start sees to it that the socket's tasks are run.
-func (s *Socket) start() {
+// finish sees to it that the disconnect functions run once the tasks before them
+// have ended. The socket has left everything by then: a task that ends at this moment
+// goes on with them.
+func (s *Socket) finish() {
 	s.mu.Lock()
-	if s.running {
-		s.mu.Unlock()
-		return
-	}
+	s.due = true
+	idle := !s.running
 	s.running = true
 	s.mu.Unlock()
-	s.submit()
+	if idle {
+		s.submit()
+	}
 }
 
 // submitAfter is submit for the reader, which may run the tasks itself once it has
@@ -96,8 +98,8 @@ func (s *Socket) runTasks() {
 			e := s.pop()
 			s.mu.Unlock()
 			s.serve(e)
-		case state == stateClosed && s.greeted:
-			s.greeted = false
+		case state == stateClosed && s.due:
+			s.due = false
 			s.mu.Unlock()
 			s.runDisconnect()
 		default:

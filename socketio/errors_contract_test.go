@@ -89,8 +89,8 @@ func TestObserversThatPanic(t *testing.T) {
 			c.connect("/", "")
 			c.send("1")
 			want = append(want, "/: client namespace disconnect")
+			bye.expect(t, want...)
 		}
-		bye.expect(t, want...)
 		c.connect("/", "")
 		c.run("sync", "> x", "closed")
 		bye.expect(t, append(want, "/: forced close")...)

@@ -28,7 +28,7 @@ func connect(ctx context.Context, io http.Handler, auth any) *siotest.Client {
 }
 
 func exampleContext() (context.Context, context.CancelFunc) {
-	return context.WithTimeout(context.Background(), 10*time.Second)
+	return context.WithTimeout(context.Background(), time.Minute)
 }
 
 func Example() {
@@ -190,7 +190,7 @@ func ExampleSocket_EmitWithAck() {
 	io := socketio.NewServer(nil)
 	ages := make(chan int, 1)
 	io.OnConnect(func(ctx context.Context, s *socketio.Socket) error {
-		ctx, cancel := context.WithTimeout(ctx, 5*time.Second) // the timeout
+		ctx, cancel := context.WithTimeout(ctx, 20*time.Second) // the timeout
 		defer cancel()
 		age, err := socketio.As[int](s.EmitWithAck(ctx, "age?"))
 		ages <- age

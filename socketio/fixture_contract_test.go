@@ -7,7 +7,6 @@ import (
 	"net"
 	"net/http"
 	"runtime"
-	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -33,12 +32,7 @@ type testServer struct {
 // serve starts a server that is shut down when the test ends, which must not take long.
 func serve(tb testing.TB, opts *socketio.Options) *testServer {
 	tb.Helper()
-	port := peers.FreePort(tb)
-	l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
-	if err != nil {
-		tb.Fatalf("listen: %v", err)
-	}
-	s := serveOn(tb, l, opts)
+	s := serveOn(tb, peers.Listen(tb), opts)
 	s.dial = new(net.Dialer).DialContext
 	return s
 }

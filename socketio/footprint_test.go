@@ -11,7 +11,6 @@ import (
 	"os"
 	"runtime"
 	"runtime/pprof"
-	"strconv"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -104,11 +103,7 @@ const browserRequest = "GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHo
 // costs, in a room of ten each.
 func footprint(t *testing.T, n int, request string) float64 {
 	t.Helper()
-	port := peers.FreePort(t)
-	l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
-	if err != nil {
-		t.Fatal(err)
-	}
+	l := peers.Listen(t)
 	srv := socketio.NewServer(nil)
 	var joined atomic.Int64
 	srv.OnConnect(func(_ context.Context, s *socketio.Socket) error {
@@ -131,7 +126,11 @@ func footprint(t *testing.T, n int, request string) float64 {
 		_ = hs.Close()
 		<-served
 	})
-	addr := &syscall.SockaddrInet4{Port: port, Addr: [4]byte{127, 0, 0, 1}}
+	tcp, ok := l.Addr().(*net.TCPAddr)
+	if !ok {
+		t.Fatalf("listening at %v", l.Addr())
+	}
+	addr := &syscall.SockaddrInet4{Port: tcp.Port, Addr: [4]byte{127, 0, 0, 1}}
 	clients := make([]int, 0, n+1)
 	t.Cleanup(func() {
 		for _, fd := range clients {

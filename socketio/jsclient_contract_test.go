@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net"
 	"strconv"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -267,19 +268,18 @@ func jsGuardEmits(t *testing.T, j *jsTest) {
 
 func jsBroadcastsMeanwhile(t *testing.T, j *jsTest) {
 	t.Helper()
-	stop, stopped := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(stopped)
-		for i := 0; ; i++ {
-			select {
-			case <-stop:
-				return
-			default:
-				_ = j.Emit("n", i)
-				time.Sleep(100 * time.Microsecond)
-			}
-		}
+	ctx, stop := context.WithCancel(t.Context())
+	var emitting sync.WaitGroup
+	defer func() {
+		stop()
+		emitting.Wait()
 	}()
+	emitting.Go(func() {
+		for i := 0; ctx.Err() == nil; i++ {
+			_ = j.Emit("n", i)
+			time.Sleep(100 * time.Microsecond)
+		}
+	})
 	var gaps int
 	j.eval(&gaps, `
 		const gaps = await Promise.all(Array.from({length: 20}, async () => {
@@ -290,8 +290,6 @@ func jsBroadcastsMeanwhile(t *testing.T, j *jsTest) {
 			return seen.filter((n, i) => n !== seen[0] + i).length;
 		}));
 		return gaps.reduce((a, b) => a + b)`)
-	close(stop)
-	<-stopped
 	if gaps > 0 {
 		t.Errorf("%d events were missed or came twice", gaps)
 	}

@@ -267,7 +267,7 @@ func jsClientGivesUp(t *testing.T, j *jsTest) {
 		const s = await dial();
 		const first = await new Promise((resolve) => s.timeout(50).emit("never", (err) => resolve(err.message)));
 		const second = await s.timeout(50).emitWithAck("never").catch((err) => err.message);
-		return [first, second, await s.timeout(5000).emitWithAck("echo", "fine")]`)
+		return [first, second, await s.timeout(15000).emitWithAck("echo", "fine")]`)
 	if !slices.Equal(got, []string{"operation has timed out", "operation has timed out", "fine"}) {
 		t.Errorf("the client got %q", got)
 	}
@@ -278,7 +278,7 @@ func jsClientRetries(t *testing.T, j *jsTest) {
 	j.collectNumbers()
 	var told []int
 	j.eval(&told, `
-		const s = await dial("/", {retries: 3, ackTimeout: 5000});
+		const s = await dial("/", {retries: 3, ackTimeout: 15000});
 		for (let i = 0; i < 20; i++) s.emit("n", i);
 		return new Promise((resolve, reject) => s.emit("all", (err, v) => err ? reject(err) : resolve(v)))`)
 	if len(told) != 20 || !slices.IsSorted(told) {

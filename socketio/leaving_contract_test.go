@@ -169,6 +169,83 @@ func disconnectWhileEntering(t *testing.T, transport, when string, closeConn boo
 	c.sync()
 }
 
+// A client that is disconnected from all namespaces while it is connecting to two of them learns of both ends, whichever is the last,
+// before its connection is closed.
+func TestDisconnectWhileEnteringTwice(t *testing.T) {
+	eachTransport(t, func(t *testing.T, transport string) {
+		for _, last := range []string{"/", "/other"} {
+			t.Run(last, func(t *testing.T) { disconnectWhileEnteringTwice(t, transport, last) })
+		}
+	})
+}
+
+func disconnectWhileEnteringTwice(t *testing.T, transport, last string) {
+	t.Helper()
+	arrived := make(chan *socketio.Socket, 2)
+	let := map[string]chan struct{}{"/": make(chan struct{}), "/other": make(chan struct{})}
+	observer := hosted(func(s *socketio.Socket) {
+		arrived <- s
+		<-let[s.Namespace().Name()]
+	})
+	s := serve(t, &socketio.Options{Observers: []any{observer}})
+	bye := new(goodbyes).watch(s.Namespace).watch(s.Of("/other"))
+	c := s.open(t, transport)
+	c.run("> 0", "> 0/other,")
+	await(t, "a socket", arrived)
+	await(t, "the other one", arrived).Disconnect(true)
+	first := map[string]string{"/": "/other", "/other": "/"}[last]
+	ends := map[string][]string{"/": {`< 0{"sid":"*"}`, "< 1"}, "/other": {`< 0/other,{"sid":"*"}`, "< 1/other,"}}
+	close(let[first])
+	c.run(ends[first]...)
+	close(let[last])
+	c.run(ends[last]...)
+	c.expectClosed()
+	bye.expect(t, "/: server namespace disconnect", "/other: server namespace disconnect")
+}
+
+// The disconnect functions run when the socket has left its rooms and its namespace and the observers have been told, also after a
+// handler that ends at this very moment.
+func TestDisconnectFunctionsComeLast(t *testing.T) {
+	eachTransport(t, func(t *testing.T, transport string) {
+		for range 50 {
+			disconnectFunctionsComeLast(t, transport)
+		}
+	})
+}
+
+func disconnectFunctionsComeLast(t *testing.T, transport string) {
+	t.Helper()
+	type state struct {
+		inRoom, told int
+		listed       bool
+	}
+	var p partings
+	s := serve(t, &socketio.Options{Observers: []any{&p}})
+	states := make(chan state, 1)
+	s.OnDisconnect(func(_ context.Context, socket *socketio.Socket, _ socketio.Reason) {
+		found, err := s.To("room").Local().FetchSockets(context.Background())
+		if err != nil {
+			t.Error(err)
+		}
+		_, listed := s.Socket(socket.ID())
+		states <- state{inRoom: len(found), told: len(p.list()), listed: listed}
+	})
+	running := make(chan struct{})
+	s.Handle("x", socketio.HandlerFunc(func(ctx context.Context, e *socketio.Event) error {
+		e.Socket.Join("room")
+		close(running)
+		<-ctx.Done()
+		return nil
+	}))
+	c := s.join(t, transport)
+	c.run(`> 2["x"]`)
+	await(t, "the handler", running)
+	c.send("1")
+	if got := await(t, "the end", states); got != (state{told: 1}) {
+		t.Errorf("the disconnect functions see %+v", got)
+	}
+}
+
 // A client that comes and goes while handlers run leaves a bounded number of sockets behind, and is let in again when they have ended.
 func TestDisconnectedSocketsAreBounded(t *testing.T) {
 	for limit, allowed := range map[int]int{0: 32, 1: 32, 40: 40} {

@@ -61,9 +61,10 @@ func TestDefaultMaxNamespaces(t *testing.T) {
 func TestMaxPendingEvents(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := serveInMemory(t, &socketio.Options{MaxPendingEvents: 4})
-		release := make(chan struct{})
+		entered, release := make(chan struct{}, 20), make(chan struct{})
 		var handled []int
 		socketio.On(s, "n", func(_ context.Context, _ *socketio.Socket, n int) error {
+			entered <- struct{}{}
 			<-release
 			handled = append(handled, n)
 			return nil
@@ -73,7 +74,9 @@ func TestMaxPendingEvents(t *testing.T) {
 		go func() {
 			for i := range 20 {
 				c.send(`2["n",` + itoa(i) + `]`)
-				sent.Add(1)
+				if sent.Add(1) == 1 {
+					<-entered // or the queue may be full before the handler has the first one
+				}
 			}
 		}()
 		synctest.Wait()
@@ -98,9 +101,10 @@ func TestMaxPendingBytes(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := serveInMemory(t, &socketio.Options{MaxPendingBytes: 1000})
-				release := make(chan struct{})
+				entered, release := make(chan struct{}, 10), make(chan struct{})
 				handled := 0
 				s.Handle("x", socketio.HandlerFunc(func(context.Context, *socketio.Event) error {
+					entered <- struct{}{}
 					<-release
 					handled++
 					return nil
@@ -114,7 +118,9 @@ func TestMaxPendingBytes(t *testing.T) {
 						} else {
 							c.send(`2["x","` + strings.Repeat("y", int(tt.size)) + `"]`)
 						}
-						sent.Add(1)
+						if sent.Add(1) == 1 {
+							<-entered // or the queue may be full before the handler has the first one
+						}
 					}
 				}()
 				synctest.Wait()

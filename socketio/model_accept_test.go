@@ -109,7 +109,10 @@ func (m *model) step(transport string) {
 	case op < 96:
 		id, s := m.pick()
 		s.client.send("1")
-		eventually(m.t, "the socket ends", func() bool { return !s.socket.Connected() })
+		eventually(m.t, "the socket has gone", func() bool {
+			_, listed := m.s.Socket(id)
+			return !listed
+		})
 		m.forget(id, s)
 	default:
 		m.check()
@@ -175,6 +178,7 @@ func TestRoomsConcurrently(t *testing.T) {
 	})
 	s.OnDisconnect(func(context.Context, *socketio.Socket, socketio.Reason) { disconnects.Add(1) })
 	clients := s.crowd(t, "websocket", 40)
+	eventually(t, "the connect functions have run", func() bool { return connects.Load() == 40 && len(fetched(t, s.To("all"))) == 40 })
 	ctx := deadline(t)
 	var wg sync.WaitGroup
 	for i := range 8 {

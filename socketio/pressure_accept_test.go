@@ -260,8 +260,8 @@ func attempt(f func() error) (err error) {
 // What one client sends reaches a thousand others byte by byte, over both transports, and remains theirs.
 func TestRelayOfBinary(t *testing.T) {
 	s := serve(t, nil).echo()
-	s.OnConnect(func(_ context.Context, s *socketio.Socket) error {
-		s.Join("room")
+	s.Use(func(_ context.Context, s *socketio.Socket) error {
+		s.Join("room") // which a connect function would do only after the client has been told
 		return nil
 	})
 	socketio.OnWithAck(s, "relay", func(_ context.Context, sock *socketio.Socket, a socketio.Args) (int, error) {

@@ -167,7 +167,7 @@ func slowReader(t *testing.T, s *testServer) net.Conn {
 
 // A client that does not read is disconnected once its queue is full. The others get everything.
 func TestSlowConsumer(t *testing.T) {
-	s := serve(t, &socketio.Options{Engine: engine.Options{MaxQueueBytes: 200_000}}).echo()
+	s := serve(t, &socketio.Options{Engine: engine.Options{MaxQueueBytes: 200_000, PingTimeout: time.Hour}}).echo()
 	bye := new(goodbyes).watch(s.Namespace)
 	slowReader(t, s)
 	fast, poller := s.join(t, "websocket"), s.join(t, "polling")
@@ -193,7 +193,7 @@ func TestSlowConsumer(t *testing.T) {
 
 // Volatile events are dropped for a client that does not read, and it is not disconnected for them; others are not dropped.
 func TestVolatile(t *testing.T) {
-	s := serve(t, &socketio.Options{Engine: engine.Options{MaxQueueBytes: 200_000, WriteTimeout: time.Minute}}).echo()
+	s := serve(t, &socketio.Options{Engine: engine.Options{MaxQueueBytes: 200_000, WriteTimeout: time.Hour, PingTimeout: time.Hour}}).echo()
 	bye := new(goodbyes).watch(s.Namespace)
 	slowReader(t, s)
 	fast, other := s.joinSocket(t, "websocket", "/")

@@ -147,7 +147,7 @@ func TestMutatedTraffic(t *testing.T) {
 		s.Join(room)
 		return nil
 	})
-	s.OnConnect(func(_ context.Context, s *socketio.Socket) error {
+	s.Use(func(_ context.Context, s *socketio.Socket) error { // the room is joined before the client is told
 		var auth struct{ Healthy bool }
 		if err := s.Auth(&auth); err == nil && auth.Healthy {
 			s.Join("healthy")

@@ -15,6 +15,7 @@ import (
 
 	"github.com/tandem-go/tandem/adapter"
 	"github.com/tandem-go/tandem/socketio"
+	"github.com/tandem-go/tandem/socketio/engine"
 )
 
 // halfUpgraded opens a polling client that has begun to upgrade and not finished.
@@ -90,7 +91,7 @@ func namespacesAfterShutdown(t *testing.T) {
 
 // Shutdown tells all clients, delivers what was emitted before, and lets nobody in any more.
 func TestShutdown(t *testing.T) {
-	s := serve(t, nil).echo()
+	s := serve(t, &socketio.Options{Engine: engine.Options{WriteTimeout: time.Hour, UpgradeTimeout: time.Hour}}).echo() // so as not to wait for these
 	bye := new(goodbyes).watch(s.Namespace)
 	clients := append(s.crowd(t, "websocket", 50), s.crowd(t, "polling", 50)...)
 	for range 20 {
@@ -103,11 +104,7 @@ func TestShutdown(t *testing.T) {
 	if err := s.Emit("last", []byte("x")); err != nil {
 		t.Fatal(err)
 	}
-	start := time.Now()
 	shutdown(t, s)
-	if took := time.Since(start); took > 5*time.Second {
-		t.Errorf("it took %v", took)
-	}
 	for _, c := range clients {
 		c.expect(`51-["last",{"_placeholder":true,"num":0}]`, bin("x"))
 		c.expectClosed()
@@ -213,7 +210,7 @@ func TestShutdownGivesUp(t *testing.T) {
 	if err := s.Shutdown(ctx); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("it ends with %v", err)
 	}
-	if took := time.Since(start); took > 5*time.Second {
+	if took := time.Since(start); took > patience {
 		t.Errorf("it took %v", took)
 	}
 	c.expectClosed()
@@ -239,11 +236,7 @@ func TestShutdownUnderLoad(t *testing.T) {
 			}
 		}()
 		eventually(t, "somebody has come", func() bool { return s.Stats().Connections > 0 })
-		start := time.Now()
 		shutdown(t, s)
-		if took := time.Since(start); took > 5*time.Second {
-			t.Errorf("it took %v", took)
-		}
 		close(stop)
 		await(t, "the clients end", finished)
 		if st := s.Stats(); st.Connections != 0 || st.Sockets != 0 {

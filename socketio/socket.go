@@ -24,7 +24,7 @@ type Socket struct {
 	state   atomic.Uint32 // a socketState; read without mu where that is enough
 	running bool          // a goroutine runs the socket's tasks
 	asked   bool          // the guards have been called
-	greeted bool          // the disconnect functions are due, since the connect functions have been called
+	due     bool          // the disconnect functions are, since it was connected and has left
 	met     bool          // see meet
 	last    *Event        // of those that wait; see push
 
@@ -37,10 +37,6 @@ const (
 	stateConnecting socketState = iota
 	stateConnected
 	stateClosed
-
-	// stateEntering is what close returns for a connected socket whose client does
-	// not know yet that it is connected.
-	stateEntering
 )
 
 func (s *Socket) currentState() socketState { return socketState(s.state.Load()) }
