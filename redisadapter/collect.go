@@ -118,13 +118,8 @@ func (c *classic) publishRequest(payload []byte, sent chan error) {
 
 // reached waits until a request has been sent, and counts who has got it.
 func (c *classic) reached(ctx context.Context, sent <-chan error) (nodes int, err error) {
-	select {
-	case err := <-sent:
-		if err != nil {
-			return 0, err
-		}
-	case <-ctx.Done():
-		return 0, ctx.Err()
+	if err := outcome(ctx, sent); err != nil {
+		return 0, err
 	}
 	return c.nodes(ctx)
 }

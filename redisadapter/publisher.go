@@ -105,12 +105,23 @@ func (p *publisher) send(ctx context.Context, m message) error {
 			return err
 		}
 	}
+	return outcome(ctx, done)
+}
+
+// outcome waits for the result of a message until ctx ends. A message that
+// expires with ctx may be given up at the deadline, before the timer of ctx has
+// fired; to whoever waits that is the end of ctx, not trouble with Redis.
+func outcome(ctx context.Context, done <-chan error) error {
 	select {
 	case err := <-done:
-		return err
+		deadline, ok := ctx.Deadline()
+		if err == nil || ctx.Err() == nil && (!ok || time.Now().Before(deadline)) {
+			return err
+		}
+		<-ctx.Done()
 	case <-ctx.Done():
-		return ctx.Err()
 	}
+	return ctx.Err()
 }
 
 func (p *publisher) nudge() {

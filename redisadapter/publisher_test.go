@@ -109,8 +109,7 @@ func TestBatches(t *testing.T) {
 
 // TestPublisherExpires tells what becomes of messages that cannot be sent.
 func TestPublisherExpires(t *testing.T) {
-	rdb := client(t, fmt.Sprintf("127.0.0.1:%d", peers.FreePort(t)))
-	p := testPublisher(t, rdb, nil)
+	p := testPublisher(t, unreachable(t), nil)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	left, late, closed := make(chan error, 1), make(chan error, 1), make(chan error, 1)
@@ -152,6 +151,36 @@ func TestPublisherExpires(t *testing.T) {
 	if p.count != 0 || p.bytes != 0 {
 		t.Errorf("%d messages and %d bytes are left", p.count, p.bytes)
 	}
+}
+
+// lateTimer is a context whose deadline passes before it ends.
+type lateTimer struct {
+	context.Context
+
+	deadline time.Time
+}
+
+func (l lateTimer) Deadline() (time.Time, bool) { return l.deadline, true }
+
+// TestGivenUpAtTheDeadline has a message expire just before the context of its
+// operation ends.
+func TestGivenUpAtTheDeadline(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := testPublisher(t, nil, nil)
+		end, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		ctx := lateTimer{end, time.Now().Add(time.Second)}
+		sent := make(chan error, 1)
+		go func() { sent <- p.send(ctx, message{expires: ctx.deadline, ctx: ctx}) }()
+		time.Sleep(2 * time.Second)
+		batch, _ := p.take(nil)
+		if left := p.discard(batch, errors.New("refused")); len(batch) != 1 || len(left) > 0 {
+			t.Errorf("of %d messages %d are left", len(batch), len(left))
+		}
+		if err := <-sent; !errors.Is(err, context.DeadlineExceeded) || end.Err() == nil {
+			t.Errorf("sending: %v", err)
+		}
+	})
 }
 
 // TestStaysDownUntilSomethingIsPublished has the only message of an outage expire:

@@ -118,13 +118,8 @@ func (s *serving) close() {
 	}
 }
 
-// over stops to wait for answers.
+// over stops to wait for answers, and then forgets a.
 func (a *asked) over() {
-	s := &a.c.serving
-	s.mu.Lock()
-	a.timer.Stop()
-	delete(s.asked, a)
-	s.mu.Unlock()
 	a.mu.Lock()
 	stop := a.stop
 	a.stop = nil
@@ -133,6 +128,11 @@ func (a *asked) over() {
 	if stop != nil {
 		stop()
 	}
+	s := &a.c.serving
+	s.mu.Lock()
+	a.timer.Stop()
+	delete(s.asked, a)
+	s.mu.Unlock()
 }
 
 // started notes what DeliverWithAck has returned.

@@ -1,6 +1,9 @@
 package redisadapter
 
 import (
+	"context"
+	"net"
+	"syscall"
 	"testing"
 
 	"github.com/redis/go-redis/v9"
@@ -13,7 +16,20 @@ import (
 // client returns a client of a server at that address.
 func client(tb testing.TB, addr string) *redis.Client {
 	tb.Helper()
-	rdb := redis.NewClient(&redis.Options{Addr: addr})
+	return clientWith(tb, &redis.Options{Addr: addr})
+}
+
+// unreachable returns a client of a server that is not there.
+func unreachable(tb testing.TB) *redis.Client {
+	tb.Helper()
+	return clientWith(tb, &redis.Options{Dialer: func(context.Context, string, string) (net.Conn, error) {
+		return nil, &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}
+	}})
+}
+
+func clientWith(tb testing.TB, opts *redis.Options) *redis.Client {
+	tb.Helper()
+	rdb := redis.NewClient(opts)
 	tb.Cleanup(func() {
 		if err := rdb.Close(); err != nil {
 			tb.Errorf("closing the client: %v", err)

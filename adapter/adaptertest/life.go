@@ -93,11 +93,10 @@ func (c *cluster) leaves(t *testing.T) {
 // it is on. In the end every socket is where it should be.
 func concurrent(t *testing.T, c *cluster) {
 	const workers, rounds = 3, 15
-	ctx := deadline(t)
 	var wg sync.WaitGroup
 	for i, h := range c.hosts {
 		for w := range workers {
-			wg.Go(func() { churn(ctx, t, h, fmt.Sprint(i, "-", w), rounds) })
+			wg.Go(func() { churn(t, h, fmt.Sprint(i, "-", w), rounds) })
 		}
 	}
 	wg.Wait()
@@ -111,25 +110,25 @@ func concurrent(t *testing.T, c *cluster) {
 }
 
 // churn does a bit of everything.
-func churn(ctx context.Context, t *testing.T, h *Host, name string, rounds int) {
+func churn(t *testing.T, h *Host, name string, rounds int) {
 	t.Helper()
 	a := h.Adapter()
 	for i := range rounds {
 		p := h.Connect("room", name)
 		data := fmt.Sprintf(`["x",%q,%d]`, name, i)
-		if err := a.Broadcast(ctx, event("/", data), adapter.Target{Rooms: []string{name}}); err != nil {
+		if err := a.Broadcast(deadline(t), event("/", data), adapter.Target{Rooms: []string{name}}); err != nil {
 			t.Errorf("Broadcast: %v", err)
 		}
-		if err := a.Broadcast(ctx, event("/", data), adapter.Target{Rooms: []string{"room", name}, Except: []string{p.ID()}}); err != nil {
+		if err := a.Broadcast(deadline(t), event("/", data), adapter.Target{Rooms: []string{"room", name}, Except: []string{p.ID()}}); err != nil {
 			t.Errorf("Broadcast: %v", err)
 		}
 		a.Join(p, "more", fmt.Sprint(name, i))
 		a.Leave(p, "room")
-		if _, err := a.Fetch(ctx, adapter.Target{Rooms: []string{"room"}}); err != nil {
+		if _, err := a.Fetch(deadline(t), adapter.Target{Rooms: []string{"room"}}); err != nil {
 			t.Errorf("Fetch: %v", err)
 		}
 		p.AnswerWith(func(d *Delivery) { d.Answer(adapter.Reply{Data: []byte(`["ok"]`)}) })
-		if replies, err := collected(a.Collect(ctx, event("/", data), single(p))); err != nil || len(replies) != 1 {
+		if replies, err := collected(a.Collect(deadline(t), event("/", data), single(p))); err != nil || len(replies) != 1 {
 			t.Errorf("Collect: %d answers, %v", len(replies), err)
 		}
 		p.Disconnect()
