@@ -296,7 +296,7 @@ func TestAllowRequest(t *testing.T) {
 	}
 	// What is no handshake is not asked for.
 	asked.Store(0)
-	c := &pollingClient{server: s, sid: o.SID, peer: s.next()}
+	c := &pollingClient{server: s, sid: o.SID, peer: s.next(t)}
 	c.mustPost(t, "4hello")
 	c.peer.expect(t, text("hello"))
 	s.request(t, http.MethodPost, pollingQuery, "")

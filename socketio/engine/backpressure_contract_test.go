@@ -54,11 +54,16 @@ func testBackpressureReachesTheClient(t *testing.T, opts *engine.Options) {
 	release := make(chan struct{})
 	s.onMessage = func(*peer, engine.Message) { <-release }
 	ws := s.openWS(t)
+	payload := strings.Repeat("x", 64<<10)
+	wire := appendFrame(nil, finBinary, payload)
+	_, err := ws.Write(wire)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ws.peer.expect(t, bin(payload))
 	if err := ws.SetWriteDeadline(time.Now().Add(500 * time.Millisecond)); err != nil {
 		t.Fatal(err)
 	}
-	wire := appendFrame(nil, finBinary, strings.Repeat("x", 64<<10))
-	var err error
 	sent := 0
 	for ; err == nil && sent < 64<<20; sent += len(wire) {
 		_, err = ws.Write(wire)
@@ -67,7 +72,6 @@ func testBackpressureReachesTheClient(t *testing.T, opts *engine.Options) {
 		t.Errorf("the server took %d bytes for a receiver that blocks, error %v", sent, err)
 	}
 	close(release)
-	ws.peer.expect(t, bin(strings.Repeat("x", 64<<10)))
 }
 
 // The end of a client whose receiver blocks is told when the receiver has

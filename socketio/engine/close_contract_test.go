@@ -38,15 +38,16 @@ func (s *server) expectTurnedAwayAsUnknown(tb testing.TB, sid string) {
 // Messages and the end come with answers of their own: a JavaScript client acts on
 // the end at once, but hands messages of the same answer over only later.
 func TestCloseOfAPollingSession(t *testing.T) {
-	s := start(t, nil)
-	c := s.openPolling(t)
-	c.peer.send("last")
-	c.peer.session.Close(engine.ForcedClose)
-	c.peer.send("too late")
-	c.expectGet(t, "4last")
-	c.expectGet(t, "1")
-	c.peer.expectClose(t, engine.ForcedClose)
-	c.expectGone(t)
+	inBubble(t, nil, func(t *testing.T, s *server) {
+		c := s.openPolling(t)
+		c.peer.send("last")
+		c.peer.session.Close(engine.ForcedClose)
+		c.peer.send("too late")
+		c.expectGet(t, "4last")
+		c.expectGet(t, "1")
+		c.peer.expectClose(t, engine.ForcedClose)
+		c.expectGone(t)
+	})
 }
 
 func TestCloseOfAPollingSessionWithAPendingPoll(t *testing.T) {
@@ -126,15 +127,14 @@ func TestClosePacketOverPolling(t *testing.T) {
 // A client that closes sends the packet and its last poll at the same time, on two
 // connections; the official test suite does and wants the poll answered.
 func TestClosePacketOvertakesPoll(t *testing.T) {
-	s := start(t, nil)
-	c := s.openPolling(t)
-	c.mustPost(t, "1")
-	c.peer.expectClose(t, engine.TransportClose)
-	c.expectGet(t, "6")
-	c.expectGone(t)
-
 	inBubble(t, nil, func(t *testing.T, s *server) {
 		c := s.openPolling(t)
+		c.mustPost(t, "1")
+		c.peer.expectClose(t, engine.TransportClose)
+		c.expectGet(t, "6")
+		c.expectGone(t)
+
+		c = s.openPolling(t)
 		c.mustPost(t, "1")
 		c.peer.expectClose(t, engine.TransportClose)
 		time.Sleep(5 * time.Second)
@@ -146,6 +146,7 @@ func TestCloseFromWithinTheReceiver(t *testing.T) { inBothModes(t, testCloseFrom
 
 func testCloseFromWithinTheReceiver(t *testing.T, opts *engine.Options) {
 	s := start(t, opts)
+	s.engine.SetPollingGrace(patience)
 	s.onMessage = func(p *peer, m engine.Message) {
 		if string(m.Data) == "close" {
 			p.send("goodbye")
@@ -179,6 +180,7 @@ func testCloseFromWithinTheReceiver(t *testing.T, opts *engine.Options) {
 
 func TestCloseFromWithinAccept(t *testing.T) {
 	s := start(t, nil)
+	s.engine.SetPollingGrace(patience)
 	s.onAccept = func(p *peer) {
 		p.send("not today")
 		p.session.Close(engine.ForcedClose)
@@ -190,7 +192,7 @@ func TestCloseFromWithinAccept(t *testing.T) {
 	defer ws.Close()
 	ws.expect(t, "4not today")
 	ws.expectClosing(t, noStatus)
-	s.next().expectClose(t, engine.ForcedClose)
+	s.next(t).expectClose(t, engine.ForcedClose)
 
 	c := s.openPolling(t)
 	c.expectGet(t, "4not today")

@@ -134,11 +134,11 @@ func (s *server) shutdown() {
 }
 
 // next returns the next session that is accepted.
-func (s *server) next() *peer {
-	s.tb.Helper()
+func (s *server) next(tb testing.TB) *peer {
+	tb.Helper()
 	p, ok := s.accepted.take(patience)
 	if !ok {
-		s.tb.Fatal("no session was accepted")
+		tb.Fatal("no session was accepted")
 	}
 	return p
 }

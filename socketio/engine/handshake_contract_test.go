@@ -48,7 +48,7 @@ func TestPollingHandshake(t *testing.T) {
 			t.Errorf("%s: %q, want %q", name, got, want)
 		}
 	}
-	if p := s.next(); p.session.ID() != o.SID || p.session.Transport() != "polling" {
+	if p := s.next(t); p.session.ID() != o.SID || p.session.Transport() != "polling" {
 		t.Errorf("the server has session %q on %q, want %q on polling", p.session.ID(), p.session.Transport(), o.SID)
 	}
 }
@@ -71,7 +71,7 @@ func TestWebSocketHandshake(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := s.next()
+	p := s.next(t)
 	want := fmt.Sprintf(
 		`0{"sid":"%s","upgrades":[],"pingInterval":25000,"pingTimeout":20000,"maxPayload":1000000}`, p.session.ID())
 	if packet != want {
@@ -192,7 +192,7 @@ func TestNewID(t *testing.T) {
 	s.expectRefusedWS(t, websocketQuery, []int{http.StatusBadRequest}, "Bad request")
 
 	res := s.request(t, http.MethodGet, pollingQuery+"&wish=first", "")
-	c := &pollingClient{server: s, sid: "first", peer: s.next()}
+	c := &pollingClient{server: s, sid: "first", peer: s.next(t)}
 	if o, err := parseOpen(res.body); err != nil || o.SID != "first" {
 		t.Errorf("got %q, error %v", res.body, err)
 	}
@@ -208,7 +208,7 @@ func TestCookie(t *testing.T) {
 		Name: "io", Path: "/", HttpOnly: true, SameSite: http.SameSiteLaxMode, MaxAge: 60,
 	}})
 	c := s.request(t, http.MethodGet, pollingQuery, "")
-	p := s.next()
+	p := s.next(t)
 	want := "io=" + p.session.ID() + "; Path=/; Max-Age=60; HttpOnly; SameSite=Lax"
 	if got := c.header.Values("Set-Cookie"); len(got) != 1 || got[0] != want {
 		t.Errorf("Set-Cookie %q, want %q", got, want)
@@ -257,7 +257,7 @@ func TestHeaderHook(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &pollingClient{server: s, sid: o.SID, peer: s.next()}
+	c := &pollingClient{server: s, sid: o.SID, peer: s.next(t)}
 	check("POST", c.post(t, "4hello"), call{"POST", false})
 	check("GET", c.get(t), call{"GET", false})
 	check("upgrade", c.probe(t).res, call{"GET", false})
@@ -269,7 +269,7 @@ func TestHandshakeOfASession(t *testing.T) {
 	before := time.Now()
 	s.request(t, http.MethodGet, pollingQuery+"&user=a%20b&user=c", "",
 		"X-One: 1", "X-Many: a", "X-Many: b", "Cookie: k=v", "X-Forwarded-For: 10.0.0.1")
-	p := s.next()
+	p := s.next(t)
 	c := &pollingClient{server: s, sid: p.session.ID(), peer: p}
 	c.upgrade(t)
 
@@ -364,7 +364,7 @@ func testGarbageRightAfterTheHandshake(t *testing.T, opts *engine.Options) {
 				t.Fatalf("no upgrade: %v", err)
 			}
 			ws.awaitEnd(t)
-			p := s.next()
+			p := s.next(t)
 			p.expectClose(t, engine.TransportClose, engine.TransportError, engine.ParseError)
 			p.expectNow(t)
 		})

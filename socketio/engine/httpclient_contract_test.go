@@ -170,7 +170,7 @@ func (s *server) openPolling(tb testing.TB) *pollingClient {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	return &pollingClient{server: s, sid: o.SID, peer: s.next()}
+	return &pollingClient{server: s, sid: o.SID, peer: s.next(tb)}
 }
 
 func (c *pollingClient) query() string { return pollingQuery + "&sid=" + c.sid }

@@ -17,10 +17,19 @@ import (
 // the millisecond what happens when.
 func inBubble(t *testing.T, opts *engine.Options, test func(t *testing.T, s *server)) {
 	t.Helper()
+	inConfiguredBubble(t, opts, func(*http.Server) {}, test)
+}
+
+// inConfiguredBubble is inBubble with an http.Server that configure may change.
+func inConfiguredBubble(
+	t *testing.T, opts *engine.Options, configure func(*http.Server), test func(t *testing.T, s *server),
+) {
+	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		s := newServer(t, opts)
 		network := newMemoryListener()
 		hs := &http.Server{Handler: s.engine, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)}
+		configure(hs)
 		var serving sync.WaitGroup
 		serving.Go(func() { _ = hs.Serve(network) })
 		s.dial, s.limit = network.dial, 24*time.Hour

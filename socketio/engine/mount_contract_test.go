@@ -126,11 +126,28 @@ func TestFaultUpgradeOnAForeignPath(t *testing.T) {
 // The timeouts of an http.Server are for requests. A poll takes longer than one,
 // and a WebSocket is none.
 func TestTimeoutsOfTheHTTPServer(t *testing.T) {
-	const limit = 300 * time.Millisecond
-	s := serve(t, nil, nil, func(hs *httptest.Server) {
-		hs.Config.ReadTimeout, hs.Config.WriteTimeout, hs.Config.IdleTimeout = limit, limit, limit
-		hs.Config.ReadHeaderTimeout = limit
+	inConfiguredBubble(t, nil, limitTo(300*time.Millisecond), func(t *testing.T, s *server) {
+		s.engine.SetPollPatience(time.Hour) // so that the poll has a handler
+		testTimeoutsOfTheHTTPServer(t, s)
 	})
+}
+
+// With sockets a slow machine has to serve each request within the limit.
+func TestTimeoutsOfTheHTTPServerWithSockets(t *testing.T) {
+	t.Parallel()
+	limit := limitTo(3 * time.Second)
+	s := serve(t, nil, nil, func(hs *httptest.Server) { limit(hs.Config) })
+	testTimeoutsOfTheHTTPServer(t, s)
+}
+
+// limitTo sets all timeouts of an http.Server.
+func limitTo(limit time.Duration) func(*http.Server) {
+	return func(hs *http.Server) {
+		hs.ReadTimeout, hs.WriteTimeout, hs.IdleTimeout, hs.ReadHeaderTimeout = limit, limit, limit, limit
+	}
+}
+
+func testTimeoutsOfTheHTTPServer(t *testing.T, s *server) {
 	s.onMessage = sendBack
 	ws := s.openWS(t)
 	c := s.openPolling(t)
@@ -138,9 +155,7 @@ func TestTimeoutsOfTheHTTPServer(t *testing.T) {
 	upgraded := s.openPolling(t)
 	up := upgraded.upgrade(t)
 	// Once a later connection has run into its timeout, these are past theirs.
-	for range 2 {
-		s.open(t).expectEOF(t)
-	}
+	s.open(t).expectEOF(t)
 	c.peer.send("late")
 	if res := poll.mustReceive(t, http.MethodGet); res.status != http.StatusOK || res.body != "4late" {
 		t.Errorf("the poll got %d %q", res.status, res.body)
@@ -199,7 +214,7 @@ func TestSlowReaderWithTLS(t *testing.T) {
 	s := startTLS(t, slowly())
 	slow, healthy := s.openWS(t), s.openWS(t)
 	frame := engine.NewTextFrame(strings.Repeat("x", 32<<10))
-	for i := 0; !slow.peer.isClosed(); i++ {
+	for i := 0; slow.peer.session.State() != engine.StateClosed; i++ {
 		if i > 10_000 {
 			t.Fatal("a client that does not read gets 320 MB queued")
 		}
@@ -243,7 +258,7 @@ func TestPollingOverHTTP2(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := s.next()
+	p := s.next(t)
 	query := pollingQuery + "&sid=" + o.SID
 	for range 10 {
 		polled := make(chan string, 1)

@@ -45,7 +45,7 @@ func eachTransport(t *testing.T, opts *engine.Options, test func(t *testing.T, s
 			s := startEcho(t, opts)
 			var sid string
 			node.Eval(t, &sid, openClient, s.http.URL, tr.transports, tr.final)
-			p := s.next()
+			p := s.next(t)
 			if p.session.ID() != sid {
 				t.Fatalf("session %q, want %q", p.session.ID(), sid)
 			}
@@ -106,7 +106,8 @@ func TestJSClientBurst(t *testing.T) {
 }
 
 func TestJSClientHearsTheEnd(t *testing.T) {
-	eachTransport(t, nil, func(t *testing.T, _ *server, n *peers.NodeProcess, p *peer) {
+	eachTransport(t, nil, func(t *testing.T, s *server, n *peers.NodeProcess, p *peer) {
+		s.engine.SetPollingGrace(patience)
 		n.Eval(t, nil, `ctx.ended = once(ctx.c, "close"); ctx.got = [];`)
 		p.send("last words")
 		p.session.Close(engine.ForcedClose)
@@ -167,7 +168,7 @@ func TestJSClientOrderAcrossTheUpgrade(t *testing.T) {
 					if (i % 10 === 0) await new Promise((done) => setTimeout(done, 1));
 				}
 			})();`, s.http.URL, messages)
-		p := s.next()
+		p := s.next(t)
 		var want []message
 		for i := range messages {
 			p.send(fmt.Sprint(i))
@@ -228,7 +229,7 @@ func TestJSClientProtocolsAndHeaders(t *testing.T) {
 	if protocol != "one" {
 		t.Errorf("subprotocol %q, want the first", protocol)
 	}
-	h := s.next().session.Handshake()
+	h := s.next(t).session.Handshake()
 	if h.Header().Get("X-Tenant") != "acme" || h.Query().Get("user") != "a b" {
 		t.Errorf("headers %v, query %v", h.Header(), h.Query())
 	}

@@ -32,7 +32,7 @@ func testAcceptSendsMoreThanTheSocketTakes(t *testing.T, opts *engine.Options) {
 	if err != nil || c == nil {
 		t.Fatalf("no upgrade: %v", err)
 	}
-	p := s.next()
+	p := s.next(t)
 	// The message may have come later than the request, but it comes.
 	<-busy
 	err = c.readOpen()
@@ -100,7 +100,7 @@ func testSessionThatEndsBeforeItHasASocket(t *testing.T, opts *engine.Options) {
 		t.Fatal(err)
 	}
 	c.expectClosing(t, noStatus)
-	s.next().expectClose(t, engine.ForcedClose)
+	s.next(t).expectClose(t, engine.ForcedClose)
 }
 
 // A panic of the user's code during an upgrade, which is net/http's to report, leaves

@@ -126,8 +126,11 @@ func TestDrainEndsInTime(t *testing.T) {
 	if _, err := client.Write([]byte("more")); err != nil {
 		t.Fatal(err)
 	}
-	for errors.Is(c.parked.conn.Peek(), syscall.EAGAIN) {
-		time.Sleep(time.Millisecond)
+	arrived := func() bool { return !errors.Is(c.parked.conn.Peek(), syscall.EAGAIN) }
+	for end := time.Now().Add(15 * time.Second); !arrived(); time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("what was sent does not arrive")
+		}
 	}
 	c.link().drain(time.Now())
 	if err := c.parked.conn.Peek(); err != nil {

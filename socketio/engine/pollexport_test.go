@@ -7,9 +7,11 @@ import "time"
 func (srv *Server) SetPollPatience(d time.Duration) { srv.holding.init(srv.wheel, d, d) }
 
 // SetBusyPollPatience is SetPollPatience for sessions to which much is sent.
-func (srv *Server) SetBusyPollPatience(d time.Duration) {
-	srv.holding.busyPatience = srv.wheel.Class(d)
-}
+func (srv *Server) SetBusyPollPatience(d time.Duration) { srv.holding.setBusy(srv.wheel, d) }
+
+// SetPollingGrace changes how long a closing session waits for its client's next poll.
+// It must be called before the first session is closed.
+func (srv *Server) SetPollingGrace(d time.Duration) { srv.timers.pollingGrace = srv.wheel.Class(d) }
 
 // StopWatching makes parking fail: connections are adopted, but cannot be watched.
 func (srv *Server) StopWatching() {

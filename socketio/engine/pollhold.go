@@ -50,7 +50,8 @@ const (
 type holding struct {
 	patience     *wheel.Class
 	busyPatience *wheel.Class
-	polls        sync.Pool // of *pendingPoll
+	soon         time.Duration // that of busyPatience
+	polls        sync.Pool     // of *pendingPoll
 
 	mu     sync.Mutex
 	backs  map[*http.Server]*handback
@@ -60,7 +61,12 @@ type holding struct {
 
 // init sets the times.
 func (hold *holding) init(w *wheel.Wheel, patience, busy time.Duration) {
-	hold.patience, hold.busyPatience = w.Class(patience), w.Class(busy)
+	hold.patience = w.Class(patience)
+	hold.setBusy(w, busy)
+}
+
+func (hold *holding) setBusy(w *wheel.Wheel, d time.Duration) {
+	hold.busyPatience, hold.soon = w.Class(d), d
 }
 
 // wait arms the timer of a poll that begins to wait. The session's mu is held.
@@ -75,7 +81,7 @@ func (hold *holding) wait(p *pollState) {
 // noteHeld counts the answer to a held poll.
 func (p *pollState) noteHeld(h *heldPoll) {
 	switch {
-	case time.Now().UnixNano()-h.since >= int64(busyPatience):
+	case time.Now().UnixNano()-h.since >= int64(p.session.srv.holding.soon):
 		p.soon = 0
 	case p.soon < busyAfter:
 		p.soon++

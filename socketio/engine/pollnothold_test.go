@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/tandem-go/tandem/socketio/engine"
 )
@@ -111,4 +112,28 @@ func expectNotHeld(t *testing.T, s *server) {
 		t.Fatalf("got %+v, %v", res, err)
 	}
 	c.peer.expectNow(t, text("world"))
+}
+
+// A client that sends much is left to net/http.
+func TestConnectionsOfManyDataRequests(t *testing.T) {
+	var hijacked atomic.Int64
+	s, _, _ := serveHeld(t, nil, func(s *httptest.Server) {
+		s.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+			if state == http.StateHijacked {
+				hijacked.Add(1)
+			}
+		}
+	})
+	c := s.openPolling(t)
+	conn := s.open(t)
+	start := time.Now()
+	for range 50 {
+		if res, err := conn.do(http.MethodPost, c.query(), "4x"); err != nil || res.body != "ok" {
+			t.Fatalf("got %+v, %v", res, err)
+		}
+	}
+	few := int64(4 * (1 + time.Since(start)/time.Second))
+	if n := hijacked.Load(); n == 0 || n > few {
+		t.Errorf("the connection was taken over %d times, want 1 to %d", n, few)
+	}
 }

@@ -141,8 +141,8 @@ func testShutdownWhileClientsConnect(t *testing.T, opts *engine.Options) {
 			}
 		})
 	}
-	s.next()
-	s.next()
+	s.next(t)
+	s.next(t)
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	if err := s.engine.Shutdown(ctx); err != nil {

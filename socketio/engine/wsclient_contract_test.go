@@ -105,7 +105,7 @@ func (s *server) openWS(tb testing.TB, headers ...string) *wsClient {
 		tb.Fatal(err)
 	}
 	tb.Cleanup(func() { c.Close() })
-	c.peer = s.next()
+	c.peer = s.next(tb)
 	return c
 }
 
@@ -354,4 +354,19 @@ func (s *server) expectRefusedWS(tb testing.TB, query string, statuses []int, te
 		tb.Errorf("upgrade ?%s: the answer lacks Connection: close", query)
 	}
 	conn.expectEOF(tb)
+}
+
+// expectTurnedAway checks that a session takes no further WebSocket: it is
+// refused, or accepted only to be closed.
+func (s *server) expectTurnedAway(tb testing.TB, sid string) {
+	tb.Helper()
+	ws, res, err := s.open(tb).handshakeWS(websocketQuery+"&sid="+sid, "")
+	switch {
+	case err != nil:
+		tb.Fatal(err)
+	case ws != nil:
+		ws.expectClosing(tb, noStatus, 1000)
+	case res.status != http.StatusBadRequest:
+		tb.Errorf("got %d %q, want 101 or 400", res.status, res.body)
+	}
 }
