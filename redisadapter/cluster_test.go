@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -162,9 +161,8 @@ func startCluster(t *testing.T) []string {
 	addrs, buses := make([]string, masters), make([]int, masters)
 	nodes := make([]*redis.Client, masters)
 	for i := range nodes {
-		buses[i] = peers.FreePort(t)
-		server := peers.Redis(t, "--cluster-enabled", "yes", "--cluster-port", strconv.Itoa(buses[i]), "--cluster-node-timeout", "5000")
-		addrs[i], nodes[i] = server.Addr, client(t, server.Addr)
+		server := peers.Redis(t, "--cluster-enabled", "yes", "--cluster-node-timeout", "5000")
+		addrs[i], buses[i], nodes[i] = server.Addr, server.BusPort, client(t, server.Addr)
 		if err := nodes[i].ClusterAddSlotsRange(t.Context(), slots*i/masters, slots*(i+1)/masters-1).Err(); err != nil {
 			t.Fatal(err)
 		}

@@ -301,18 +301,17 @@ func (c *conn) wanted() await {
 	return awaitConnect
 }
 
-// kick disconnects a socket and tells the client. It returns what [Socket.close] does.
-func (c *conn) kick(s *Socket) (was socketState) {
+// kick disconnects a socket and tells the client.
+func (c *conn) kick(s *Socket) {
 	c.mu.Lock()
 	if !c.kickedFrom(s.nsp.name) {
 		o := c.other()
 		o.kicked = append(o.kicked, s.nsp.name)
 	}
 	c.mu.Unlock()
-	if was = s.close(ServerNamespaceDisconnect, nil); was == stateConnecting { // in a guard
+	if s.close(ServerNamespaceDisconnect, nil) == stateConnecting { // in a guard
 		_ = c.refuse(s.nsp.name, &Error{Message: "disconnected"})
 	}
-	return was
 }
 
 // kickedFrom reports whether the server has disconnected the client from the

@@ -34,7 +34,7 @@ func startChatOn(t *testing.T, port int, redisURL string) running {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
-	go func() { ended <- run(ctx, strconv.Itoa(port), redisURL) }()
+	go func() { ended <- run(ctx, strconv.Itoa(port), redisURL, time.Minute) }()
 	stopped := false
 	stop := func() {
 		if stopped {
@@ -48,8 +48,9 @@ func startChatOn(t *testing.T, port int, redisURL string) running {
 	}
 	t.Cleanup(stop)
 	url := fmt.Sprintf("http://127.0.0.1:%d/", port)
+	hc := http.Client{Timeout: 10 * time.Second}
 	for end := time.Now().Add(10 * time.Second); ; {
-		res, err := http.Get(url)
+		res, err := hc.Get(url)
 		if err == nil {
 			res.Body.Close()
 			break
@@ -64,7 +65,7 @@ func startChatOn(t *testing.T, port int, redisURL string) running {
 			t.Fatalf("the chat does not answer: %v", err)
 		}
 	}
-	http.DefaultClient.CloseIdleConnections()
+	hc.CloseIdleConnections()
 	return running{url: url, stop: stop}
 }
 
@@ -120,7 +121,7 @@ func TestPageWithoutNPM(t *testing.T) {
 
 func TestRunRefusesBadSettings(t *testing.T) {
 	for _, tt := range []struct{ port, redis string }{{"no port", ""}, {"", "no address"}} {
-		if err := run(t.Context(), tt.port, tt.redis); err == nil {
+		if err := run(t.Context(), tt.port, tt.redis, grace); err == nil {
 			t.Errorf("run with PORT %q and REDIS_URL %q has no error", tt.port, tt.redis)
 		}
 	}

@@ -28,14 +28,14 @@ import (
 const grace = 5 * time.Second
 
 func main() {
-	if err := run(context.Background(), os.Getenv("PORT"), os.Getenv("REDIS_URL")); err != nil {
+	if err := run(context.Background(), os.Getenv("PORT"), os.Getenv("REDIS_URL"), grace); err != nil {
 		slog.Error("chat ends", "err", err)
 		os.Exit(1)
 	}
 }
 
-// run serves the chat until ctx ends or the program is told to end.
-func run(ctx context.Context, port, redisURL string) error {
+// run serves the chat until ctx ends or the program is told to end. Clients have the grace period then.
+func run(ctx context.Context, port, redisURL string, grace time.Duration) error {
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	rooms := adapter.Factory(adapter.InMemory)
@@ -53,11 +53,11 @@ func run(ctx context.Context, port, redisURL string) error {
 		return fmt.Errorf("starting the chat: %w", err)
 	}
 	slog.Info("chat is open", "url", "http://"+l.Addr().String()+"/", "redis", redisURL != "")
-	return serve(ctx, l, newChat(rooms))
+	return serve(ctx, l, newChat(rooms), grace)
 }
 
 // serve answers on l until ctx ends.
-func serve(ctx context.Context, l net.Listener, io *socketio.Server) error {
+func serve(ctx context.Context, l net.Listener, io *socketio.Server, grace time.Duration) error {
 	mux := http.NewServeMux()
 	mux.Handle("/socket.io/", io)
 	mux.Handle("/", page())

@@ -35,7 +35,7 @@ func main() {
 	flag.Parse()
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := serve(ctx, *addr, newHandler(*bare))
+	err := serve(ctx, *addr, newHandler(*bare, suiteTimes()))
 	stop()
 	if err != nil {
 		slog.Error("conformance: stopped", "error", err)
@@ -50,19 +50,23 @@ type handler interface {
 	Shutdown(ctx context.Context) error
 }
 
-// newHandler returns a server with the settings that the suites expect.
-func newHandler(bare bool) handler {
-	opts := engine.Options{
-		PingInterval: 300 * time.Millisecond,
-		PingTimeout:  200 * time.Millisecond,
-		MaxPayload:   1e6,
-		CORS:         &engine.CORS{Origins: []string{"*"}},
+// suiteTimes are the times that the suites expect.
+func suiteTimes() socketio.Options {
+	return socketio.Options{
+		ConnectTimeout: time.Second,
+		Engine:         engine.Options{PingInterval: 300 * time.Millisecond, PingTimeout: 200 * time.Millisecond},
 	}
+}
+
+// newHandler returns a server with these options and the limits that the suites expect.
+func newHandler(bare bool, opts socketio.Options) handler {
+	opts.Engine.MaxPayload = 1e6
+	opts.Engine.CORS = &engine.CORS{Origins: []string{"*"}}
 	if bare {
-		opts.Path = "/engine.io/"
-		return engine.NewServer(func(*engine.Session) engine.Receiver { return echo{} }, &opts)
+		opts.Engine.Path = "/engine.io/"
+		return engine.NewServer(func(*engine.Session) engine.Receiver { return echo{} }, &opts.Engine)
 	}
-	io := socketio.NewServer(&socketio.Options{Engine: opts, ConnectTimeout: time.Second})
+	io := socketio.NewServer(&opts)
 	register(io.Of("/"))
 	register(io.Of("/custom"))
 	return io

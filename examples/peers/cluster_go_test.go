@@ -7,9 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/http/httptest"
-	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -80,25 +78,12 @@ func startGo(t *testing.T, name, redisAddr string, opts clusterOptions) *goInsta
 	return g
 }
 
-// listen listens on a port of 127.0.0.1 that no outgoing connection can have.
-func listen(t *testing.T) (l net.Listener) {
-	t.Helper()
-	var err error
-	for range 10 { // another process may take the port first
-		if l, err = net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(peers.FreePort(t)))); err == nil {
-			return l
-		}
-	}
-	t.Fatal(err)
-	return nil
-}
-
 // serveHTTP starts an HTTP server for a Socket.IO server.
 func serveHTTP(t *testing.T, io *socketio.Server) (srv *httptest.Server, url string) {
 	t.Helper()
 	srv = httptest.NewUnstartedServer(io)
 	srv.Listener.Close()
-	srv.Listener = listen(t)
+	srv.Listener = peers.Listen(t)
 	srv.Start()
 	return srv, srv.URL
 }

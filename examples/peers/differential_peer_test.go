@@ -26,7 +26,7 @@ func buildPeer(t *testing.T) (program string) {
 // startPeer starts that server with a listener of ours.
 func startPeer(t *testing.T, program string) (url string) {
 	t.Helper()
-	l, ok := listen(t).(*net.TCPListener)
+	l, ok := peers.Listen(t).(*net.TCPListener)
 	if !ok {
 		t.Fatal("not a TCP listener")
 	}

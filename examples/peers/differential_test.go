@@ -20,11 +20,20 @@ type transcript struct {
 	Transcript json.RawMessage
 }
 
-// replay plays the scenario against a server.
-func replay(n *peers.NodeProcess, url, transport string, patience time.Duration, only []string) ([]transcript, error) {
-	var all []transcript
-	err := n.Try(&all, `return ctx.replay(...args)`, url, transport, patience.Milliseconds(), only)
-	return all, err
+// replay plays the scenario against a server: all of it, or the steps named, one at a time, so that each has the time that
+// one piece of JavaScript has.
+func replay(n *peers.NodeProcess, url, transport string, patience time.Duration, only []string) (all []transcript, err error) {
+	var number int
+	if err := n.Try(&number, `return ctx.startReplay(...args)`, url, transport, patience.Milliseconds(), only); err != nil {
+		return nil, err
+	}
+	for {
+		var step *transcript
+		if err := n.Try(&step, `return ctx.play(...args)`, number); err != nil || step == nil {
+			return all, err
+		}
+		all = append(all, *step)
+	}
 }
 
 // TestDifferential plays one scenario of official clients against the reference server, against the Go peer and against ours, over

@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"net"
 	"os/exec"
+	"slices"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 )
@@ -19,6 +21,8 @@ type RedisServer struct {
 	Addr string
 	// URL is the same as a redis:// URL of database 0.
 	URL string
+	// BusPort is the port of its cluster bus if it is given "--cluster-enabled", otherwise 0.
+	BusPort int
 
 	args []string
 	log  *tail
@@ -26,8 +30,8 @@ type RedisServer struct {
 }
 
 // Redis starts a redis-server on a port of its own that keeps nothing on disk, and ends it when the test does. Further arguments, such
-// as "--appendonly", "yes", are given to the program and win over what is set here; its folder is the test's own. It returns once
-// the server answers.
+// as "--appendonly", "yes", are given to the program and win over what is set here; its folder is the test's own, and the bus of a
+// cluster has a port of its own as well. It returns once the server answers.
 func Redis(tb testing.TB, args ...string) *RedisServer {
 	tb.Helper()
 	path, dir := program(tb, "redis-server"), tb.TempDir()
@@ -41,6 +45,10 @@ func Redis(tb testing.TB, args ...string) *RedisServer {
 			path, "--port", strconv.Itoa(port), "--bind", "127.0.0.1", "--dir", dir, "--save", "", "--appendonly", "no",
 			"--daemonize", "no", "--loglevel", "warning",
 		}, args...)
+		if slices.Contains(args, "--cluster-enabled") {
+			r.BusPort = FreePort(tb)
+			r.args = append(r.args, "--cluster-port", strconv.Itoa(r.BusPort))
+		}
 		if err = r.start(); err == nil {
 			return r
 		}
@@ -106,11 +114,11 @@ func (r *RedisServer) start() error {
 	return nil
 }
 
-// await polls the server with PING until it answers.
+// await polls the server until it answers.
 func (r *RedisServer) await() error {
 	deadline := time.Now().Add(startTimeout)
 	for {
-		err := ping(r.Addr)
+		err := ping(r.Addr, r.proc.cmd.Process.Pid)
 		switch {
 		case err == nil:
 			return nil
@@ -128,7 +136,9 @@ func (r *RedisServer) await() error {
 	}
 }
 
-func ping(addr string) error {
+// ping checks that the server at an address is ready, and that it is the process with that pid: another test's server may
+// have taken the port first.
+func ping(addr string, pid int) error {
 	conn, err := net.DialTimeout("tcp", addr, time.Second)
 	if err != nil {
 		return err
@@ -137,12 +147,19 @@ func ping(addr string) error {
 	if err := conn.SetDeadline(time.Now().Add(time.Second)); err != nil {
 		return err
 	}
-	if _, err := conn.Write([]byte("PING\r\n")); err != nil {
+	if _, err := conn.Write([]byte("PING\r\nINFO server\r\n")); err != nil {
 		return err
 	}
-	line, err := bufio.NewReader(conn).ReadString('\n')
+	answer := bufio.NewReader(conn)
+	line, err := answer.ReadString('\n')
 	if err == nil && line != "+PONG\r\n" {
 		err = fmt.Errorf("answers %q to PING", line)
+	}
+	for err == nil && !strings.HasPrefix(line, "process_id:") {
+		line, err = answer.ReadString('\n')
+	}
+	if err == nil && line != fmt.Sprintf("process_id:%d\r\n", pid) {
+		err = fmt.Errorf("another process has the port: %q", line)
 	}
 	return err
 }

@@ -61,7 +61,29 @@ func (c *client) handshake() error {
 	if err := c.expect(`0{`); err != nil {
 		return err
 	}
-	return c.exchange(text("40"), `40{`)
+	if err := c.send(text("40")); err != nil {
+		return err
+	}
+	return c.entered()
+}
+
+// entered waits until the client is in the main namespace. It answers the pings that come
+// before.
+func (c *client) entered() error {
+	for {
+		b, err := c.receive()
+		switch {
+		case err != nil:
+			return err
+		case bytes.HasPrefix(b, []byte(`40{`)):
+			return nil
+		case string(b) != "2":
+			return fmt.Errorf("%w: %q instead of a connection", errUnexpected, b)
+		}
+		if err := c.send(text("3")); err != nil {
+			return err
+		}
+	}
 }
 
 // send writes what is encoded.

@@ -164,7 +164,7 @@ func disconnect(ctx context.Context, b *bench, n int) error {
 // heartbeat waits for a ping for each client and answers it.
 func heartbeat(_ context.Context, b *bench, n int) error {
 	pong := text("3")
-	for range n / len(b.clients) {
+	for range max(n/len(b.clients), 1) {
 		for _, c := range b.clients {
 			if err := c.expect("2"); err != nil {
 				return err

@@ -83,12 +83,13 @@ class Cluster {
     }
   }
 
-  /** talk lets clients say numbers to a room, each of them in order. */
+  /** talk lets clients say numbers to a room, each of them in order, and waits until their servers have heard all of it. */
   async talk(names, room, n) {
     for (let i = 0; i < n; i++) {
       for (const name of names) this.get(name).socket.emit("say", room, name, i);
       await sleep(2);
     }
+    await Promise.all(names.map((name) => this.get(name).socket.emitWithAck("echo", n)));
   }
 
   /** mover connects a client that reconnects, joins a room each time, and says something whenever it is disconnected. */
