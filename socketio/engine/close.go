@@ -39,8 +39,9 @@ func reasonOfWrite(err error) Reason {
 }
 
 // Close ends the session once the frames sent before have been written, or
-// polled for, but after Options.WriteTimeout at the latest. Nothing more is sent
-// or received. It does not wait. Only the first call counts; its reason is passed
+// polled for, but after Options.WriteTimeout at the latest, or somewhat later if an
+// upgrade or a poll comes in the last moment. Nothing more is sent or received. It
+// does not wait. Only the first call counts; its reason is passed
 // to Receiver.OnClose.
 func (s *Session) Close(reason Reason) {
 	s.mu.Lock()
@@ -104,6 +105,11 @@ func (s *Session) end(e ending) {
 	switch farewell {
 	case cut:
 		conn.link().close()
+	case cutAside:
+		go func() {
+			defer s.srv.tasks.Done()
+			conn.link().close()
+		}()
 	case hangUp:
 		conn.hangUp()
 	case hangUpAside:
@@ -123,6 +129,7 @@ type farewell int
 const (
 	nothing     farewell = iota // its writer will see to it
 	cut                         // closed without a word
+	cutAside                    // the same on a goroutine, because it may block
 	hangUp                      // closed with a close frame, which does not block
 	hangUpAside                 // the same on a goroutine, because it may block
 )
@@ -136,7 +143,11 @@ func (s *Session) chooseFarewell(e ending) farewell {
 	case !c.taken:
 		return nothing // The handshake goes on, and sees it when the answer is written.
 	case e.gone || s.blocked:
-		return cut
+		if c.link().tries() {
+			return cut
+		}
+		s.srv.tasks.Add(1) // Closing a connection with TLS may wait for the peer.
+		return cutAside
 	case s.writing:
 		c.lingers = c.halfCloses()
 		return nothing

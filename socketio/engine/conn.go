@@ -180,7 +180,7 @@ func (r *reading) Message(binary bool, data []byte) error {
 func (r *reading) Control(op ws.OpCode, data []byte) error {
 	switch op {
 	case ws.OpPing:
-		r.conn.answerPing(data)
+		return r.conn.answerPing(data)
 	case ws.OpClose:
 		code, err := wsframe.CloseCode(data)
 		if err != nil {
@@ -197,17 +197,16 @@ func (r *reading) Control(op ws.OpCode, data []byte) error {
 // answerPing queues the answer to a ping. If the answer to the ping before could
 // not be written yet, it is replaced, so a flood of pings costs no memory:
 // https://datatracker.ietf.org/doc/html/rfc6455#section-5.5.3
-func (c *wsConn) answerPing(data []byte) {
+func (c *wsConn) answerPing(data []byte) error {
 	s := c.session
 	pong := packet.Control(ws.OpPong, data)
 	if c.try != nil {
-		c.try.write(pong)
-		return
+		return c.try.write(pong)
 	}
 	s.mu.Lock()
 	if s.State() == StateClosed {
 		s.mu.Unlock()
-		return
+		return nil
 	}
 	if s.queue == nil {
 		s.queue = s.srv.newQueue()
@@ -215,6 +214,7 @@ func (c *wsConn) answerPing(data []byte) {
 	s.queue.pong = pong
 	s.mu.Unlock()
 	s.srv.pool.Flush((*sink)(s))
+	return nil
 }
 
 // onClose answers the close frame of the peer with the same code.

@@ -23,7 +23,7 @@ func newTimers(w *wheel.Wheel, o *Options) timers {
 		upgrade:      w.Class(o.UpgradeTimeout),
 		noop:         w.Class(noopInterval),
 		write:        w.Class(o.WriteTimeout),
-		pollingGrace: w.Class(pollingGrace),
+		pollingGrace: w.Class(min(pollingGrace, o.WriteTimeout)),
 		departed:     w.Class(departedGrace),
 	}
 }
@@ -66,11 +66,13 @@ func (h *heartbeat) Expire(*wheel.Entry) {
 // ping sends a ping and waits for the answer.
 func (s *Session) ping() {
 	s.mu.Lock()
-	if s.State() == StateOpen {
-		s.refreshed = false
-		s.awaiting.Store(true)
-		s.srv.timers.pingTimeout.ArmNext(&s.heartbeat)
+	if s.State() != StateOpen || s.srv.wheel.Armed(&s.heartbeat) {
+		s.mu.Unlock()
+		return // A pong that nobody has asked for has moved the time.
 	}
+	s.refreshed = false
+	s.awaiting.Store(true)
+	s.srv.timers.pingTimeout.ArmNext(&s.heartbeat)
 	s.mu.Unlock()
 	s.Send(s.srv.frames.ping, 0)
 }
@@ -88,8 +90,12 @@ func (s *Session) timedOut() bool {
 // onPong waits for the time of the next ping. An answer that was not asked for
 // only moves that time, as there is one timer for both.
 func (s *Session) onPong() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.awaiting.Store(false)
-	s.arm(s.srv.timers.pingInterval)
+	if s.State() == StateOpen {
+		s.srv.timers.pingInterval.Arm(&s.heartbeat)
+	}
 }
 
 // refreshDeadline extends the deadline of the current ping, once: the client has

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"log/slog"
+	"math"
 	"net/http"
 	"slices"
 	"time"
@@ -44,9 +45,11 @@ type Options struct {
 	MaxFragments int
 	// MaxQueueBytes bounds the messages that wait for a session that cannot
 	// take them: a client that does not read, or does not poll. The message at
-	// the head of the queue, of any size, is not counted. Beyond the bound,
-	// volatile messages are dropped and otherwise the session is closed with
-	// [SlowConsumer]. The default is 1 MiB.
+	// the head of the queue, of any size, is not counted, and neither is what was
+	// queued while the client still took everything, of which there may be 64 MiB
+	// for all sessions of a processor. Beyond the bound, volatile messages are
+	// dropped and otherwise the session is closed with [SlowConsumer]. The default
+	// is 1 MiB.
 	MaxQueueBytes int
 	// MaxSessions is the largest number of sessions. Handshakes beyond it are
 	// answered with 503. The default, 0, means no limit.
@@ -127,6 +130,7 @@ func (o *Options) withDefaults() Options {
 	setDefault(&opts.PingTimeout, 20*time.Second)
 	setDefault(&opts.UpgradeTimeout, 10*time.Second)
 	setDefault(&opts.MaxPayload, 1_000_000)
+	opts.MaxPayload = min(opts.MaxPayload, math.MaxInt/2) // sums with it do not overflow
 	setDefault(&opts.MaxPackets, 200_000)
 	setDefault(&opts.MaxFragments, 16_384)
 	setDefault(&opts.MaxQueueBytes, 1<<20)

@@ -28,7 +28,12 @@ func (echoes) OnClose(*Session, Reason, error) {}
 func dialEcho(t *testing.T, opts *Options) (*Server, *websocket.Conn) {
 	t.Helper()
 	srv := NewServer(func(*Session) Receiver { return echoes{} }, opts)
-	ts := httptest.NewServer(srv)
+	return srv, dialTo(t, srv, httptest.NewServer(srv))
+}
+
+// dialTo connects a client to a server, and ends both with the test.
+func dialTo(t *testing.T, srv *Server, ts *httptest.Server) *websocket.Conn {
+	t.Helper()
 	t.Cleanup(ts.Close)
 	conn, resp, err := websocket.DefaultDialer.Dial("ws"+strings.TrimPrefix(ts.URL, "http")+"/?EIO=4&transport=websocket", nil)
 	if err != nil {
@@ -44,7 +49,7 @@ func dialEcho(t *testing.T, opts *Options) (*Server, *websocket.Conn) {
 	if _, _, err := conn.ReadMessage(); err != nil { // the open packet
 		t.Fatal(err)
 	}
-	return srv, conn
+	return conn
 }
 
 // parkedConns returns the number of connections that are read without a goroutine.

@@ -139,13 +139,18 @@ func (p *pollState) finish(srv *Server, noop bool) (stopReading func()) {
 
 // openPolling opens a session with an HTTP answer.
 func (srv *Server) openPolling(w http.ResponseWriter, r *http.Request) {
-	s, refused := srv.open(r, srv.newPollState)
+	s, refused := srv.open(r, func(s *Session) {
+		srv.newPollState(s)
+		// The session may be ended as soon as it is known: its receiver is told after
+		// there is one.
+		s.recvMu.Lock()
+	})
 	if refused != nil {
 		srv.refuse(w, r, false, refused)
 		return
 	}
 	defer s.endOnPanic(false)
-	s.accept()
+	s.acceptLocked()
 	s.arm(srv.timers.pingInterval)
 	var upgrades []string
 	if !srv.opts.DisableUpgrades {

@@ -81,6 +81,7 @@ func (s *Session) sendAlone(f *Frame) bool {
 	n, err := c.parked.conn.TryWrite(b)
 	if err != nil {
 		s.end(ending{reason: TransportError, err: err, gone: true})
+		c.link().close() // which is left to us if something else has ended the session
 		return true
 	}
 	s.mu.Lock()

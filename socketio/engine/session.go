@@ -10,7 +10,9 @@ import (
 	"github.com/tandem-go/tandem/socketio/internal/wheel"
 )
 
-// Receiver gets what a session receives. Its methods are called one at a time.
+// Receiver gets what a session receives. Its methods are called one at a time. They
+// must return: the session of one that ends its goroutine is never closed, as with
+// [runtime.Goexit] and FailNow of package testing.
 type Receiver interface {
 	// OnMessage is called with each message, in order, on the goroutine that
 	// has read it. m.Data is valid only during the call. While the call lasts
@@ -138,6 +140,11 @@ func (s *Session) Done() <-chan struct{} {
 // accept asks the server's owner for the receiver.
 func (s *Session) accept() {
 	s.recvMu.Lock()
+	s.acceptLocked()
+}
+
+// acceptLocked is accept with recvMu held, which it releases.
+func (s *Session) acceptLocked() {
 	defer s.recvMu.Unlock()
 	defer s.recoverPanic()
 	s.recv = s.srv.accept(s)

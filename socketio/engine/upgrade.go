@@ -122,19 +122,19 @@ func (u *upgradeTry) cancel() {
 		// The handshake is under way; start will notice.
 		return
 	}
-	if u.conn.link().tries() {
+	if u.conn.isParked() {
 		u.conn.hangUp()
 		return
 	}
-	// The reader is woken up and closes the connection, so that nobody waits for
-	// the peer here.
+	// The reader is woken up and closes the connection: nobody waits here for the peer, nor
+	// for the reader, which may be writing with a call that waits.
 	u.conn.link().interrupt()
 }
 
 // abandon ends the try from the connection's own goroutine, after err has ended
 // its reading. The session stays on polling.
 func (u *upgradeTry) abandon(err error) {
-	if !u.release() && u.conn.link().tries() {
+	if !u.release() && u.conn.isParked() {
 		// Cancelled: the peer has been told.
 		return
 	}
@@ -180,9 +180,8 @@ func (u *upgradeTry) pushPoll(late bool) {
 
 // write writes a frame to the connection. Only the connection's reader writes
 // during a try, so it may block.
-func (u *upgradeTry) write(f *packet.Frame) {
-	// An error shows up when reading.
-	_ = u.conn.link().write(f.WebSocket(), u.session.srv.opts.WriteTimeout)
+func (u *upgradeTry) write(f *packet.Frame) error {
+	return u.conn.link().write(f.WebSocket(), u.session.srv.opts.WriteTimeout)
 }
 
 // onMessage handles a message during the try: a ping to be answered, then the
@@ -196,7 +195,9 @@ func (u *upgradeTry) onMessage(binary bool, data []byte) error {
 	case err != nil || p.Binary:
 		return errEnded
 	case p.Type == packet.Ping && string(p.Data) == probe:
-		u.write(u.session.srv.frames.pongProbe)
+		if err := u.write(u.session.srv.frames.pongProbe); err != nil {
+			return err
+		}
 		u.pushPoll(false)
 		return nil
 	case p.Type == packet.Upgrade:

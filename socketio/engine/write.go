@@ -34,6 +34,7 @@ func (s *Session) write(sc *flush.Scratch) {
 		if err != nil {
 			s.srv.freeQueue(q)
 			s.end(ending{reason: TransportError, err: err, gone: true})
+			c.link().close() // which is left to us if something else has ended the session
 			return
 		}
 		s.mu.Lock()

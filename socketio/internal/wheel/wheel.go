@@ -72,6 +72,7 @@ func New() *Wheel {
 // Class returns the class of the given duration, the same one for equal
 // durations. The number of different durations should be small and constant.
 func (w *Wheel) Class(after time.Duration) *Class {
+	after = min(after, never/2) // nothing overflows then
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, c := range w.classes {
@@ -94,11 +95,17 @@ func (e *Entry) Init(owner Expirer) { e.owner = owner }
 func (c *Class) Arm(e *Entry) { c.arm(e, time.Since(c.wheel.epoch)) }
 
 // ArmNext is Arm for an entry that has just expired: it counts from the time at
-// which the entry was due, not from now, so that delays do not add up.
+// which the entry was due, not from now, so that delays do not add up. If that was
+// long ago, because the process has been stopped, it counts from now: what is waited
+// for could not have happened meanwhile.
 func (c *Class) ArmNext(e *Entry) {
+	now := time.Since(c.wheel.epoch)
 	c.wheel.mu.Lock()
 	due := e.due
 	c.wheel.mu.Unlock()
+	if now-due > c.after/16 {
+		due = now
+	}
 	c.arm(e, due)
 }
 
