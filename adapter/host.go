@@ -37,10 +37,11 @@ type Host interface {
 	// DeliverWithAck delivers an event to local sockets under an acknowledgement
 	// id of the host's own. It calls answer once for each of them: with the
 	// answer and true, or with a zero Reply and false when the socket
-	// disconnects before it has answered. Calls to answer may be concurrent and
-	// may come before DeliverWithAck returns; answer must not block. After stop
-	// has returned, which may be called more than once, no new call of answer
-	// starts and answers that come late are ignored.
+	// disconnects before it has answered or the packet cannot be encoded. Calls
+	// to answer may be concurrent and may come before DeliverWithAck returns;
+	// answer must not block. stop may be called more than once. Answers that come
+	// after it has returned are ignored, but one that was being taken may still be
+	// told.
 	DeliverWithAck(p *Packet, to []Peer, f Flags, answer func(r Reply, ok bool)) (stop func())
 	// Disconnect disconnects a local socket.
 	Disconnect(p Peer, closeTransport bool)

@@ -145,7 +145,11 @@ func (n *Namespace) packet(event string, args []any) (*adapter.Packet, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &adapter.Packet{Type: adapter.Event, Namespace: n.name, Data: data, Attachments: attachments}, nil
+	p := &adapter.Packet{Type: adapter.Event, Namespace: n.name, Data: data, Attachments: attachments}
+	if _, ok := n.server.opts.Parser.(*parser.Default); !ok || len(attachments) > 0 {
+		_, err = (*host)(n).frames(p) // which may refuse it
+	}
+	return p, err
 }
 
 // observeOutgoing calls the outgoing catch-all functions, if there are any.

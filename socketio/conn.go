@@ -141,8 +141,8 @@ func (c *conn) onPacket(p *adapter.Packet, m engine.Message) error {
 }
 
 // member returns the connected socket of a namespace. It returns neither a socket
-// nor an error if the server has disconnected the client from the namespace: the
-// client may not know it yet.
+// nor an error if the server has disconnected the client from the namespace, or is
+// shutting down: the client may not know it yet.
 func (c *conn) member(namespace string) (*Socket, error) {
 	c.mu.Lock()
 	s := c.find(namespace)
@@ -151,7 +151,7 @@ func (c *conn) member(namespace string) (*Socket, error) {
 	switch {
 	case s != nil && s.Connected():
 		return s, nil
-	case kicked, s != nil && s.currentState() == stateClosed:
+	case kicked, s != nil && s.currentState() == stateClosed, c.server().draining.Load():
 		return nil, nil
 	}
 	return nil, errNotJoined
@@ -390,8 +390,12 @@ func (c *conn) OnClose(_ *engine.Session, r engine.Reason, err error) {
 // sent the attachments that it has announced.
 func (c *conn) Expire(timer *wheel.Entry) {
 	c.mu.Lock()
-	// Or it has joined in the last moment, and the timer may run for something else.
-	due := timer == c.timer && c.wanted() != awaitNothing && !c.server().engine.Wheel().Armed(timer)
+	// Or the timer runs for something else by now.
+	expired := timer == c.timer && !c.server().engine.Wheel().Armed(timer)
+	due := expired && c.wanted() == c.waits
+	if expired && !due { // it has joined in the last moment: watch is about to be called
+		c.waits, c.timer = awaitNothing, nil
+	}
 	c.mu.Unlock()
 	if due {
 		c.session.Close(engine.ForcedClose)

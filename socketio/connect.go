@@ -212,11 +212,6 @@ func (s *Socket) refused(cause error) {
 // disconnect functions run afterwards, as its last task. If it is the server that
 // disconnects it, the client is told.
 func (s *Socket) close(r Reason, cause error) (was socketState) {
-	var rooms []string
-	if s.Connected() {
-		rooms = s.nsp.adapter.Rooms((*peer)(s))
-	}
-
 	s.mu.Lock()
 	if was = s.currentState(); was == stateClosed {
 		s.mu.Unlock()
@@ -224,7 +219,7 @@ func (s *Socket) close(r Reason, cause error) (was socketState) {
 	}
 	s.state.Store(uint32(stateClosed))
 	d := s.detail()
-	d.reason, d.rooms = r, rooms
+	d.reason, d.rooms = r, nil
 	acks := d.acks
 	d.acks = nil
 	s.endEvents(r)
@@ -235,6 +230,7 @@ func (s *Socket) close(r Reason, cause error) (was socketState) {
 
 	connected := was == stateConnected
 	if connected {
+		s.keepRooms()
 		s.nsp.adapter.LeaveAll((*peer)(s))
 		s.nsp.remove(s)
 	}
@@ -250,6 +246,14 @@ func (s *Socket) close(r Reason, cause error) (was socketState) {
 	}
 	s.finish()
 	return was
+}
+
+// keepRooms keeps the names of the rooms that the socket is about to leave.
+func (s *Socket) keepRooms() {
+	rooms := s.nsp.adapter.Rooms((*peer)(s))
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.detail().rooms = rooms
 }
 
 // runDisconnect runs the disconnect functions, the last task of the socket.

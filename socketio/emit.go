@@ -124,15 +124,27 @@ func (s *Socket) emitWithAck(ctx context.Context, o engine.SendOption, event str
 	if err := s.send(&d.packet, o, event); err != nil {
 		return Args{}, err
 	}
+	return s.reply(ctx, event, answers)
+}
+
+// reply waits for the answer to an event, which is the only one that answers may
+// yield.
+func (s *Socket) reply(ctx context.Context, event string, answers <-chan adapter.Reply) (Args, error) {
+	var r adapter.Reply
+	var ok bool
 	select {
-	case r, ok := <-answers:
-		if !ok {
-			return Args{}, ErrDisconnected
-		}
-		return replyArgs(s.nsp.server.coder, r)
+	case r, ok = <-answers:
 	case <-ctx.Done():
-		return Args{}, &AckTimeoutError{Event: event, Err: ctx.Err()}
+		select {
+		case r, ok = <-answers: // it came in time
+		default:
+			return Args{}, &AckTimeoutError{Event: event, Err: ctx.Err()}
+		}
 	}
+	if !ok {
+		return Args{}, ErrDisconnected
+	}
+	return replyArgs(s.nsp.server.coder, r)
 }
 
 // ackFunc gets the answer to one event; false means that there will be none.

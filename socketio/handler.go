@@ -132,11 +132,21 @@ func (e *Event) AckFunc() func(args ...any) error {
 	return func(args ...any) error { return ackOnce(s, id, done, args) }
 }
 
+// ackOnce acknowledges an event unless that is done. It is done with the first
+// arguments that have been encoded: those that cannot be keep no others from it.
 func ackOnce(s *Socket, id uint64, done *atomic.Bool, args []any) error {
+	if done.Load() {
+		return ErrAlreadyAcked
+	}
+	d := s.nsp.server.newDraft()
+	defer s.nsp.server.freeDraft(d)
+	if err := d.ack(s.nsp, id, args); err != nil {
+		return err
+	}
 	if done.Swap(true) {
 		return ErrAlreadyAcked
 	}
-	err := s.sendAck(id, args)
+	err := s.sendAnswer(d)
 	if err != nil {
 		done.Store(false)
 	}

@@ -2,6 +2,7 @@ package socketio
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"sync"
 
@@ -59,11 +60,32 @@ func (h *host) Deliver(p *adapter.Packet, to []adapter.Peer, f adapter.Flags) {
 	if len(to) == 0 {
 		return
 	}
-	enc, ok := p.Memo(h.server.encode).(*encoded)
-	if !ok || enc.err != nil {
-		h.server.log.Warn("socketio: encode broadcast", "namespace", h.name, "err", enc.err)
-		return
+	if frames, ok := h.encode(p); ok {
+		h.deliver(p, frames, to, f)
 	}
+}
+
+// encode returns the frames of a broadcast, which are made once. It reports false,
+// and logs why, if there are none.
+func (h *host) encode(p *adapter.Packet) (frames []*engine.Frame, ok bool) {
+	frames, err := h.frames(p)
+	if err != nil {
+		h.server.log.Warn("socketio: encode broadcast", "namespace", h.name, "err", err)
+	}
+	return frames, err == nil
+}
+
+var errParser = errors.New("socketio: the parser has panicked")
+
+func (h *host) frames(p *adapter.Packet) ([]*engine.Frame, error) {
+	enc, ok := p.Memo(h.server.encode).(*encoded)
+	if !ok {
+		return nil, errParser
+	}
+	return enc.frames, enc.err
+}
+
+func (h *host) deliver(p *adapter.Packet, frames []*engine.Frame, to []adapter.Peer, f adapter.Flags) {
 	if len(h.server.observe.emit) > 0 {
 		h.observeEmit(p, len(to))
 	}
@@ -73,7 +95,7 @@ func (h *host) Deliver(p *adapter.Packet, to []adapter.Peer, f adapter.Flags) {
 			batch.Add(s.conn.session)
 		}
 	}
-	batch.Send(enc.frames, sendOption(f))
+	batch.Send(frames, sendOption(f))
 }
 
 func (h *host) observeEmit(p *adapter.Packet, sockets int) {
@@ -84,7 +106,20 @@ func (h *host) observeEmit(p *adapter.Packet, sockets int) {
 }
 
 func (h *host) DeliverWithAck(p *adapter.Packet, to []adapter.Peer, f adapter.Flags, answer func(adapter.Reply, bool)) func() {
+	if len(to) == 0 {
+		return func() {}
+	}
 	id := h.ackIDs.Add(1) - 1
+	q := &adapter.Packet{
+		Type: adapter.Event, Namespace: h.name, Data: p.Data, Attachments: p.Attachments, ID: id, HasID: true,
+	}
+	frames, ok := h.encode(q)
+	if !ok {
+		for range to {
+			answer(adapter.Reply{}, false)
+		}
+		return func() {}
+	}
 	asked := make([]*Socket, 0, len(to))
 	reached := make([]adapter.Peer, 0, len(to))
 	for _, peer := range to {
@@ -96,9 +131,9 @@ func (h *host) DeliverWithAck(p *adapter.Packet, to []adapter.Peer, f adapter.Fl
 		asked = append(asked, s)
 		reached = append(reached, peer)
 	}
-	h.Deliver(&adapter.Packet{
-		Type: adapter.Event, Namespace: h.name, Data: p.Data, Attachments: p.Attachments, ID: id, HasID: true,
-	}, reached, f)
+	if len(reached) > 0 {
+		h.deliver(q, frames, reached, f)
+	}
 	return sync.OnceFunc(func() {
 		for _, s := range asked {
 			s.takeAck(id)

@@ -53,7 +53,7 @@ func (n *Namespace) Use(gs ...Guard) {
 // Wrap adds middlewares around the handling of every event of the namespace. The
 // first one added is the outermost.
 func (n *Namespace) Wrap(ms ...Middleware) {
-	n.router.wrap(HandlerFunc(serveNamespace), ms)
+	n.router.wrap(&n.mu, HandlerFunc(serveNamespace), ms)
 }
 
 // OnConnect adds a function to be called for every socket that has connected,

@@ -44,7 +44,8 @@ type Options struct {
 	AttachmentTimeout time.Duration
 
 	// MaxAttachments is the number of attachments that one packet may have, in
-	// either direction. The default is 10, which is also what clients accept.
+	// either direction, and of the places in a received one that name them. The
+	// default is 10, which is also what clients accept.
 	MaxAttachments int
 
 	// MaxAttachmentBytes bounds the attachments of one packet together. The

@@ -4,6 +4,7 @@ import (
 	"context"
 	"maps"
 	"slices"
+	"sync"
 	"sync/atomic"
 )
 
@@ -123,14 +124,17 @@ func (l *link) ServeEvent(ctx context.Context, e *Event) error {
 	return (*l.next.Load()).ServeEvent(ctx, e)
 }
 
-// wrap installs middlewares around base, the router's own lookup.
-func (r *router) wrap(base Handler, ms []Middleware) {
+// wrap installs middlewares around base, the router's own lookup. They are reached by
+// the time it returns: mu keeps two calls apart.
+func (r *router) wrap(mu sync.Locker, base Handler, ms []Middleware) {
 	end := new(link)
 	end.next.Store(&base)
 	var chain Handler = end
 	for _, m := range slices.Backward(ms) {
 		chain = m(chain)
 	}
+	mu.Lock()
+	defer mu.Unlock()
 	var last *link
 	r.update(func(n *routes) {
 		last, n.end = n.end, end

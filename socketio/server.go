@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"maps"
+	"math"
 	"net/http"
 	"strings"
 	"sync"
@@ -41,6 +42,11 @@ type Server struct {
 	attachmentTimeout *wheel.Class
 	patience          time.Duration // how long a reader waits for handlers
 
+	// handling ends when Shutdown gives up waiting for the handlers of events from
+	// other servers; stopHandling ends it.
+	handling     context.Context //nolint:containedctx // its life is the server's
+	stopHandling context.CancelFunc
+
 	// ctx is what the server's own operations run under; stop ends it.
 	ctx  context.Context //nolint:containedctx // its life is the server's
 	stop context.CancelFunc
@@ -61,10 +67,12 @@ func NewServer(opts *Options) *Server {
 	srv.observe = newObservers(srv.opts.Observers)
 	srv.coder = &parser.Coder{Codec: srv.opts.Codec, MaxAttachments: srv.opts.MaxAttachments}
 	srv.encode = func(p *adapter.Packet) any { return srv.encodeOnce(p) }
+	srv.handling, srv.stopHandling = context.WithCancel(context.Background())
 	srv.ctx, srv.stop = context.WithCancel(context.Background())
 
 	srv.engine = engine.NewServer(srv.accept, &srv.opts.Engine)
-	srv.patience = srv.opts.Engine.PingInterval + srv.opts.Engine.PingTimeout
+	const longest = math.MaxInt64 / 4 // of each: sums do not overflow
+	srv.patience = min(srv.opts.Engine.PingInterval, longest) + min(srv.opts.Engine.PingTimeout, longest)
 	srv.connectTimeout = srv.engine.Wheel().Class(srv.opts.ConnectTimeout)
 	srv.attachmentTimeout = srv.engine.Wheel().Class(srv.opts.AttachmentTimeout)
 
@@ -215,6 +223,7 @@ func (srv *Server) Shutdown(ctx context.Context) error {
 	grace, cancel := halfOf(ctx)
 	_ = srv.pool.Quiet(grace) // handlers that do not end in time are cancelled below
 	cancel()
+	srv.stopHandling()
 
 	namespaces := *srv.namespaces.Load()
 	for _, n := range namespaces {

@@ -31,7 +31,8 @@ func (n *Namespace) handleServer(event string, h serverHandler) {
 // OnServer registers fn as the handler of an event that other servers of the
 // cluster emit with [Namespace.ServerEmit], in place of an earlier one. A server
 // that asks for an answer gets one without a value when fn has returned nil.
-// Events of other servers are handled concurrently. ctx ends with the server.
+// Events of other servers are handled concurrently. ctx ends with the server, or
+// when [Server.Shutdown] does not wait for handlers any more.
 func OnServer[T any](r ServerRegistrar, event string, fn func(ctx context.Context, arg T) error) {
 	r.handleServer(event, func(ctx context.Context, a Args) ([]any, error) {
 		arg, err := bind[T](a)
@@ -151,7 +152,10 @@ func (t *serverTask) handle() (event string, answer *adapter.Reply, err error) {
 		return event, nil, nil
 	}
 	coder := t.nsp.server.coder
-	args, err := h(t.ctx, Args{event: event, coder: coder, list: list[1:], attachments: t.attachments})
+	ctx, cancel := context.WithCancel(t.ctx)
+	defer cancel()
+	defer context.AfterFunc(t.nsp.server.handling, cancel)()
+	args, err := h(ctx, Args{event: event, coder: coder, list: list[1:], attachments: t.attachments})
 	if err != nil {
 		return event, nil, err
 	}

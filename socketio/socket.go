@@ -103,7 +103,9 @@ func (s *Socket) Join(rooms ...string) {
 	}
 }
 
-// Leave removes the socket from the rooms.
+// Leave removes the socket from the rooms. Rooms that a guard has asked for are joined
+// before a [ConnectObserver] is told of the socket: whoever has found it even earlier
+// may leave them too early, which does nothing.
 func (s *Socket) Leave(rooms ...string) {
 	if s.whileConnecting(func(d *details) {
 		d.rooms = slices.DeleteFunc(d.rooms, func(r string) bool { return slices.Contains(rooms, r) })
@@ -131,13 +133,14 @@ func (s *Socket) whileConnecting(change func(*details)) bool {
 // Rooms returns the rooms that the socket is in, its own id first. After it has
 // disconnected they are those that it was in.
 func (s *Socket) Rooms() []string {
-	s.mu.Lock()
-	if !s.Connected() {
-		defer s.mu.Unlock()
-		return slices.Clone(s.look().rooms)
+	if s.currentState() != stateConnecting {
+		if rooms := s.nsp.adapter.Rooms((*peer)(s)); rooms != nil {
+			return rooms
+		}
 	}
-	s.mu.Unlock()
-	return s.nsp.adapter.Rooms((*peer)(s))
+	s.mu.Lock() // it has left them: their names have been kept before that
+	defer s.mu.Unlock()
+	return slices.Clone(s.look().rooms)
 }
 
 // Handle registers the handler of an event for this socket alone, in place of the
@@ -146,7 +149,7 @@ func (s *Socket) Handle(event string, h Handler) { s.ownRouter().handle(event, h
 
 // Wrap adds middlewares around the handling of this socket's events, inside those
 // of the namespace.
-func (s *Socket) Wrap(ms ...Middleware) { s.ownRouter().wrap(HandlerFunc(serveSocket), ms) }
+func (s *Socket) Wrap(ms ...Middleware) { s.ownRouter().wrap(&s.mu, HandlerFunc(serveSocket), ms) }
 
 // OnAny adds a handler that is called for every event of this socket, after those
 // of the namespace; see [Namespace.OnAny].

@@ -6,7 +6,8 @@
 // Both directions work token by token. No value is built, and with room in the
 // destination nothing is allocated. Neither trusts its input: nesting is
 // limited to [MaxDepth], lengths are checked against the bytes that are there,
-// and the output is at most a small multiple of the input.
+// and the output is at most a small multiple of the input, to which an attachment
+// counts as often as the JSON names it.
 //
 // What JSON cannot express is converted as a JavaScript receiver would: a
 // timestamp becomes the text of Date.prototype.toISOString, NaN and the

@@ -32,10 +32,30 @@ func (c *Coder) decodeBinary(raw []byte, found []placeholder, attachments [][]by
 	}
 	// Something in v decodes itself and has kept a marker, or has not liked it.
 	// It gets what a []byte is in JSON, in the hope that this is what it expects.
+	if !fits(found, attachments, len(raw)) {
+		return fmt.Errorf("%w: %d placeholders", ErrTooManyAttachments, len(found))
+	}
 	return c.codec().Unmarshal(replacePlaceholders(nil, raw, found, func(dst []byte, num int) []byte {
 		dst = base64.StdEncoding.AppendEncode(append(dst, '"'), attachments[num])
 		return append(dst, '"')
 	}), v)
+}
+
+// maxRepeated is how many times as large as what has been received the attachments
+// may be when each stands wherever it is named.
+const maxRepeated = 4
+
+// fits reports whether the attachments that are named in size bytes of JSON may be
+// put there.
+func fits(found []placeholder, attachments [][]byte, size int) bool {
+	received, named := size, 0
+	for _, a := range attachments {
+		received += len(a)
+	}
+	for _, p := range found {
+		named += len(attachments[p.num])
+	}
+	return named <= maxRepeated*received
 }
 
 // restorer puts binary values where a codec has left the markers for them.

@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 )
 
 type (
@@ -141,5 +142,28 @@ func TestManyBinaryValues(t *testing.T) {
 	raw := "[" + strings.Repeat(ph0+",", maxMarked) + ph0 + "]"
 	if err := c.Decode([]byte(raw), atts, &got); !errors.Is(err, ErrTooManyAttachments) {
 		t.Error(err)
+	}
+}
+
+// TestAttachmentNamedOften decodes into a type that decodes itself, for which an
+// attachment is copied wherever it is named, even in a field that nobody reads. What
+// is copied stays in proportion to what has come.
+func TestAttachmentNamedOften(t *testing.T) {
+	for _, test := range []struct {
+		name        string
+		size, times int
+		want        error
+	}{
+		{"a large one a few times", 100_000, maxRepeated, nil},
+		{"a large one often", 100_000, 100, ErrTooManyAttachments},
+		{"a small one often", 10, 2000, nil},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			raw := `{"unknown":[` + strings.Repeat(ph0+",", test.times-1) + ph0 + `]}`
+			var v struct{ At time.Time }
+			if err := new(Coder).Decode([]byte(raw), [][]byte{make([]byte, test.size)}, &v); !errors.Is(err, test.want) {
+				t.Errorf("got %v, want %v", err, test.want)
+			}
+		})
 	}
 }

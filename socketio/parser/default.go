@@ -19,7 +19,8 @@ const (
 // ready.
 type Default struct {
 	// MaxAttachments is the largest number of attachments of one packet, sent or
-	// received. Zero means DefaultMaxAttachments, the limit of the stock clients.
+	// received, and of the placeholders for them in one received. Zero means
+	// DefaultMaxAttachments, the limit of the stock clients.
 	MaxAttachments int
 	// MaxAttachmentBytes is the largest size, in bytes, that the attachments of
 	// one received packet may have together. Zero means
@@ -152,12 +153,17 @@ func (d *Default) decodeText(st *State, data []byte, p *adapter.Packet) (complet
 	if count == 0 {
 		return true, nil
 	}
-	return false, st.await(p, count)
+	return false, st.await(p, count, d.maxAttachments())
 }
 
-// await keeps a packet until its attachments have come.
-func (st *State) await(p *adapter.Packet, count int) error {
-	if err := inRange(findPlaceholders(p.Data), count); err != nil {
+// await keeps a packet until its attachments have come. It may name one several
+// times, but not so often that what is made of it is far larger than the packet.
+func (st *State) await(p *adapter.Packet, count, maxNamed int) error {
+	found := findPlaceholders(p.Data)
+	if len(found) > maxNamed {
+		return ErrTooManyAttachments
+	}
+	if err := inRange(found, count); err != nil {
 		return err
 	}
 	st.keep().pending = &pending{

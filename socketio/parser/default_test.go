@@ -75,6 +75,7 @@ var exchanged = []struct {
 		}),
 	},
 	{`61-5[{"_placeholder":true,"num":0}]`, with(with(plain(adapter.Ack, "/", `[{"_placeholder":true,"num":0}]`), id(5)), attach("x"))},
+	{`51-["a",[` + strings.Repeat(ph0+",", 9) + ph0 + `]]`, with(ev(`["a",[`+strings.Repeat(ph0+",", 9)+ph0+`]]`), attach("x"))},
 	{`510-["a",[` + phs(0, 10) + `]]`, with(ev(`["a",[`+phs(0, 10)+`]]`), attach("0", "1", "2", "3", "4", "5", "6", "7", "8", "9"))},
 }
 
@@ -287,6 +288,8 @@ func TestDecodeErrors(t *testing.T) {
 		{`51-["a",{"_placeholder":true,"num":99999999999999999999}]`, ErrPlaceholder},
 		{`51-["a",{"b":[{"num":0,"\u005fplaceholder":true,"num":1}]}]`, ErrPlaceholder},
 		{`61-1[{"_placeholder":true,"num":1}]`, ErrPlaceholder},
+		{`51-["a",[` + strings.Repeat(ph0+",", 10) + ph0 + `]]`, ErrTooManyAttachments},
+		{`61-1[` + strings.Repeat(ph0+",", 10) + ph0 + `]`, ErrTooManyAttachments},
 	} {
 		t.Run(test.text[:min(40, len(test.text))], func(t *testing.T) {
 			var st State

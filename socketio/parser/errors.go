@@ -13,7 +13,7 @@ var (
 	// packet is missing, zero or not a number.
 	ErrAttachmentCount = errors.New("parser: illegal number of attachments")
 	// ErrTooManyAttachments is returned when a packet has, or announces, more
-	// attachments than allowed.
+	// attachments than allowed, or names them more often.
 	ErrTooManyAttachments = errors.New("parser: too many attachments")
 	// ErrAttachmentSize is returned when the attachments of one packet are
 	// larger, taken together, than allowed.

@@ -101,12 +101,13 @@ func Connect(ctx context.Context, h http.Handler, opts *Options) (*Client, error
 	}
 	c.stop = sync.OnceFunc(func() { close(c.stopped); stop() })
 	unwatch := context.AfterFunc(ctx, c.stop)
-	defer unwatch()
-	if err := c.open(ctx, &o); err != nil {
+	err := c.open(ctx, &o)
+	unwatch()
+	if ctx.Err() != nil { // then the client is being closed, even if it has connected
+		err = ctx.Err()
+	}
+	if err != nil {
 		c.stop()
-		if ctx.Err() != nil {
-			err = ctx.Err()
-		}
 		return nil, fmt.Errorf("siotest: connect to %s: %w", o.Namespace, err)
 	}
 	go c.read()

@@ -3,6 +3,7 @@ package siotest_test
 import (
 	"context"
 	"errors"
+	"runtime"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -136,6 +137,40 @@ func TestAckToServer(t *testing.T) {
 	if err != nil || got.A != "yes" || got.B != 2 {
 		t.Fatalf("got %v, %v", got, err)
 	}
+}
+
+// If the context ends while Connect returns, either it says so or the client lives on.
+func TestContextEndsAtTheLastMoment(t *testing.T) {
+	io := newServer(t, nil)
+	var end func()
+	delay := 0
+	io.OnConnect(func(context.Context, *socketio.Socket) error {
+		for range delay % 64 { // so that one of them hits it
+			runtime.Gosched()
+		}
+		end()
+		return nil
+	})
+	socketio.OnWithAck(io, "alive", func(context.Context, *socketio.Socket, socketio.None) (bool, error) { return true, nil })
+	connected := 0
+	for delay = range 500 {
+		ctx, cancel := context.WithCancel(t.Context())
+		end = cancel
+		c, err := siotest.Connect(ctx, io, nil)
+		cancel()
+		if err != nil {
+			if !errors.Is(err, context.Canceled) {
+				t.Fatal(err)
+			}
+			continue
+		}
+		connected++
+		if _, err := c.EmitWithAck(t.Context(), "alive"); err != nil {
+			t.Fatalf("the client is closed: %v", err)
+		}
+		c.Close()
+	}
+	t.Logf("%d of the clients have connected", connected)
 }
 
 // In a bubble time passes at once, and the client answers pings meanwhile.

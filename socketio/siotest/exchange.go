@@ -82,19 +82,20 @@ func (c *Client) EmitWithAck(ctx context.Context, event string, args ...any) (Ev
 }
 
 // await waits for an answer. One that has come before the end counts.
-func (c *Client) await(ctx context.Context, answer <-chan Event) (Event, error) {
+func (c *Client) await(ctx context.Context, answer <-chan Event) (e Event, err error) {
 	select {
-	case e := <-answer:
+	case e = <-answer:
 		return e, nil
 	case <-c.done:
+		err = c.err
 	case <-ctx.Done():
-		return Event{}, ctx.Err()
+		err = ctx.Err()
 	}
 	select {
-	case e := <-answer:
+	case e = <-answer:
 		return e, nil
 	default:
-		return Event{}, c.err
+		return Event{}, err
 	}
 }
 
@@ -250,6 +251,7 @@ func (c *Client) sort(p *adapter.Packet) {
 	}
 	c.mu.Lock()
 	answer := c.acks[p.ID]
+	delete(c.acks, p.ID) // another one for the same event is ignored
 	c.mu.Unlock()
 	if answer != nil {
 		answer <- e
