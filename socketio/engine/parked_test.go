@@ -160,6 +160,7 @@ func testTryIsCancelledWhileItsClientEndsIt(t *testing.T) {
 		if err := c.onClose(1000); !errors.Is(err, errEnded) {
 			t.Errorf("reading goes on: %v", err)
 		}
+		c.try.abandon(errEnded) // as its reader does then
 	})
 	wg.Wait()
 	c.link().close()
