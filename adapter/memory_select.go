@@ -8,11 +8,14 @@ type selection struct {
 	peers  []Peer
 	except []*Membership
 	set    map[*Membership]struct{}
+	names  map[string]struct{}
 }
 
 const (
 	// Up to this many excluded sockets are searched one by one.
 	fewExcept = 8
+	// Up to this many names of rooms are searched one by one.
+	fewNames = 8
 	// A selection that has become larger than this is not pooled as it is.
 	largeSelection = 1 << 16
 )
@@ -24,7 +27,10 @@ func (s *selection) gather(m *Memory, t Target) {
 		s.peers = appendPeers(s.peers, m.all)
 		m.allMu.RUnlock()
 	}
-	for _, name := range t.Rooms {
+	for i, name := range t.Rooms {
+		if s.repeated(t.Rooms, i) {
+			continue
+		}
 		start := len(s.peers)
 		s.peers = m.shard(name).appendPeers(s.peers, name)
 		// A socket never joins the room of its own id, so it is not there twice.
@@ -61,6 +67,24 @@ func (s *selection) dedupe(start int) {
 	s.peers = kept
 }
 
+// repeated tells that names[i] is among the names before it. A list may come from
+// another node: each room is gone through once, however often it is named. It is to
+// be called for every i, in order.
+func (s *selection) repeated(names []string, i int) bool {
+	if len(names) <= fewNames {
+		return slices.Contains(names[:i], names[i])
+	}
+	if i == 0 {
+		clear(s.names)
+		if s.names == nil {
+			s.names = make(map[string]struct{}, len(names))
+		}
+	}
+	before := len(s.names)
+	s.names[names[i]] = struct{}{}
+	return len(s.names) == before
+}
+
 // mark puts the peers into the set of those that have been seen.
 func (s *selection) mark(peers []Peer) {
 	if s.set == nil {
@@ -73,7 +97,10 @@ func (s *selection) mark(peers []Peer) {
 
 // exclude removes the sockets that are in any of the rooms.
 func (s *selection) exclude(m *Memory, rooms []string) {
-	for _, name := range rooms {
+	for i, name := range rooms {
+		if s.repeated(rooms, i) {
+			continue
+		}
 		s.except = m.shard(name).appendMembers(s.except, name)
 		if p, ok := m.local(name); ok {
 			s.except = append(s.except, p.Membership())
@@ -121,9 +148,13 @@ func (s *selection) reset() {
 	if cap(s.except) > largeSelection || len(s.set) > largeSelection {
 		s.except, s.set = nil, nil
 	}
+	if len(s.names) > largeSelection {
+		s.names = nil
+	}
 	clear(s.peers)
 	clear(s.except)
 	clear(s.set)
+	clear(s.names)
 	s.peers, s.except = s.peers[:0], s.except[:0]
 }
 

@@ -395,3 +395,31 @@ func BenchmarkJoinLeave(b *testing.B) {
 		m.Leave(p, "another")
 	}
 }
+
+// TestRepeatedRooms selects by a list that names a room over and over, as one that
+// comes from elsewhere may. That costs as much as to name it once.
+func TestRepeatedRooms(t *testing.T) {
+	host := newFakeHost()
+	m := NewMemory(host)
+	for i := range 1000 {
+		p := host.add(fmt.Sprint("peer-", i))
+		m.Join(p)
+		m.Join(p, "r")
+	}
+	for _, names := range [][]string{{"r", "r"}, slices.Repeat([]string{"r", "none"}, 25_000)} {
+		for what, target := range map[string]Target{"except": {Except: names}, "rooms": {Rooms: names}} {
+			want := map[string]int{"except": 0, "rooms": 1000}[what]
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			n := 0
+			m.Select(target, func(peers []Peer) { n += len(peers) })
+			runtime.ReadMemStats(&after)
+			if n != want {
+				t.Errorf("%s, %d names: %d sockets are selected, want %d", what, len(names), n, want)
+			}
+			if mb := (after.TotalAlloc - before.TotalAlloc) >> 20; mb > 100 {
+				t.Errorf("%s, %d names: %d MB are allocated", what, len(names), mb)
+			}
+		}
+	}
+}

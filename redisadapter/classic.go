@@ -94,7 +94,7 @@ func (c *classic) send(ctx context.Context, payload []byte) error {
 	}
 	m := c.message(c.request, payload)
 	m.ctx = ctx
-	if deadline, ok := ctx.Deadline(); ok {
+	if deadline, ok := ctx.Deadline(); ok && deadline.Before(m.expires) {
 		m.expires = deadline
 	}
 	return c.link.publisher.send(ctx, m)

@@ -174,6 +174,9 @@ func (col *collection) note(n news) (reply adapter.Reply, ok bool) {
 		col.got++
 		return n.reply, n.ok
 	case newsAsked:
+		if col.err != nil {
+			break // the adapter has been closed, and no one else is waited for
+		}
 		if col.nodes = n.nodes; n.err != nil {
 			// The local sockets are still waited for, but no one else.
 			col.nodes, col.err = 1, n.err

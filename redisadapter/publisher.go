@@ -3,7 +3,6 @@ package redisadapter
 import (
 	"context"
 	"errors"
-	"net"
 	"strings"
 	"sync"
 	"time"
@@ -225,7 +224,7 @@ func (p *publisher) discard(batch []message, cause error) []message {
 	for _, m := range batch {
 		switch {
 		case stop != nil:
-			p.settle(m, stop)
+			p.settle(m, adapter.ErrClosed)
 		case m.expired():
 			if cause == nil {
 				cause = context.DeadlineExceeded // it has waited for others
@@ -261,8 +260,10 @@ func (p *publisher) exec(batch []message) ([]message, error) {
 		return batch, err
 	}
 	cmds := make([]publishCmd, len(batch))
+	bodies := make([]body, len(batch))
 	for i, m := range batch {
-		cmds[i] = publishCmd{redis.NewIntCmd(p.ctx, "publish", m.channel, m.payload)}
+		bodies[i].data = m.payload
+		cmds[i] = publishCmd{IntCmd: redis.NewIntCmd(p.ctx, "publish", m.channel, &bodies[i]), body: &bodies[i]}
 		_ = pipe.Process(p.ctx, cmds[i]) // it is only queued
 	}
 	if _, err = pipe.Exec(p.ctx); err != nil {
@@ -284,7 +285,7 @@ func (p *publisher) sort(batch []message, cmds []publishCmd) (unsent []message, 
 			continue
 		}
 		trouble = err
-		if notSent(err) || notNow(err) {
+		if notSent(err, cmds[i].body.written) {
 			unsent = append(unsent, m)
 		} else {
 			p.settle(m, &UnavailableError{Err: err})
@@ -312,18 +313,32 @@ func notNow(err error) bool {
 	return false
 }
 
-// notSent tells that an error came up before anything was written.
-func notSent(err error) bool {
-	if op, ok := errors.AsType[*net.OpError](err); ok && op.Op == "dial" {
-		return true
-	}
-	return errors.Is(err, redis.ErrPoolTimeout) || errors.Is(err, redis.ErrPoolExhausted)
+// notSent tells that a command that failed has certainly not been executed, and may be
+// tried again.
+func notSent(err error, written bool) bool {
+	return notNow(err) || !written && !errors.Is(err, redis.ErrClosed)
 }
 
 // publishCmd is a PUBLISH that is never repeated: it is unknown whether a command
 // whose answer is missing has been executed, and a broadcast must not arrive
 // twice.
-type publishCmd struct{ *redis.IntCmd }
+type publishCmd struct {
+	*redis.IntCmd
+	body *body
+}
+
+// body is a payload that knows whether the Redis client has begun to write it. Until
+// then, whatever went wrong, it has certainly not been published.
+type body struct {
+	data    []byte
+	written bool
+}
+
+// MarshalBinary is what the Redis client writes.
+func (b *body) MarshalBinary() ([]byte, error) {
+	b.written = true
+	return b.data, nil
+}
 
 // NoRetry keeps the Redis client from repeating the command.
 func (publishCmd) NoRetry() bool { return true }

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -13,6 +15,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/tandem-go/tandem/adapter"
+	"github.com/tandem-go/tandem/adapter/adaptertest"
 	"github.com/tandem-go/tandem/examples/peers"
 )
 
@@ -142,7 +145,7 @@ func TestPublisherExpires(t *testing.T) {
 	if err := p.close(patience(t)); err != nil {
 		t.Errorf("closing again: %v", err)
 	}
-	if err := <-closed; !errors.Is(err, context.Canceled) {
+	if err := <-closed; !errors.Is(err, adapter.ErrClosed) {
 		t.Errorf("closed: %v", err)
 	}
 	if err := p.publish(soon("x")); !errors.Is(err, adapter.ErrClosed) {
@@ -244,23 +247,57 @@ func TestCloseFlushes(t *testing.T) {
 
 func TestWhatIsSentAgain(t *testing.T) {
 	tests := []struct {
-		err   error
-		again bool
+		err     error
+		written bool
+		again   bool
 	}{
-		{&net.OpError{Op: "dial", Err: errors.New("refused")}, true},
-		{fmt.Errorf("wrapped: %w", &net.OpError{Op: "dial", Err: errors.New("refused")}), true},
-		{redis.ErrPoolTimeout, true},
-		{errors.New("LOADING Redis is loading the dataset in memory"), true},
-		{errors.New("CLUSTERDOWN The cluster is down"), true},
-		{&net.OpError{Op: "read", Err: errors.New("reset")}, false},
-		{&net.OpError{Op: "write", Err: errors.New("broken pipe")}, false},
-		{net.ErrClosed, false},
-		{redis.ErrClosed, false},
+		{&net.OpError{Op: "dial", Err: errors.New("refused")}, false, true},
+		{io.EOF, false, true}, // a proxy that has no server behind it
+		{redis.ErrPoolTimeout, false, true},
+		{redis.ErrClosed, false, false},
+		{errors.New("LOADING Redis is loading the dataset in memory"), true, true},
+		{errors.New("CLUSTERDOWN The cluster is down"), true, true},
+		{io.EOF, true, false},
+		{&net.OpError{Op: "write", Err: errors.New("broken pipe")}, true, false},
+		{net.ErrClosed, true, false},
 	}
 	for _, tt := range tests {
-		if again := notSent(tt.err) || notNow(tt.err); again != tt.again {
-			t.Errorf("%v: sent again: %v, want %v", tt.err, again, tt.again)
+		if again := notSent(tt.err, tt.written); again != tt.again {
+			t.Errorf("%v, written %v: sent again: %v, want %v", tt.err, tt.written, again, tt.again)
 		}
+	}
+}
+
+// TestProxyWithoutServer has connections accepted and closed by something that stands
+// before a Redis server that is not there. What is published waits for it.
+func TestProxyWithoutServer(t *testing.T) {
+	server := peers.Redis(t)
+	var dials, proxied atomic.Int64
+	rdb := clientWith(t, &redis.Options{Dialer: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		if dials.Add(1) > 5 {
+			return new(net.Dialer).DialContext(ctx, "tcp", server.Addr)
+		}
+		proxied.Add(1)
+		near, far := net.Pipe()
+		go func() {
+			_, _ = far.Read(make([]byte, 1))
+			far.Close()
+		}()
+		return near, nil
+	}})
+	p := testPublisher(t, rdb, nil)
+	go p.run()
+	done := make(chan error, 1)
+	m := soon("x")
+	m.expires, m.done = time.Now().Add(adaptertest.Patience), done
+	if err := p.publish(m); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-done; err != nil || proxied.Load() < 2 {
+		t.Errorf("after %d connections in vain: %v", proxied.Load(), err)
+	}
+	if err := p.close(patience(t)); err != nil {
+		t.Error(err)
 	}
 }
 

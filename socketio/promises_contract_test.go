@@ -89,6 +89,34 @@ func TestShutdownCancelsHandlersOfServerEvents(t *testing.T) {
 	})
 }
 
+// Events from other servers that come during Shutdown are not handled: it would never find the server quiet.
+func TestServerEventsDuringShutdown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var host adapter.Host
+		s := serveInMemory(t, &socketio.Options{Adapter: func(h adapter.Host) adapter.Adapter {
+			host = h
+			return adapter.NewMemory(h)
+		}})
+		handled, release := 0, make(chan struct{})
+		socketio.OnServer(s, "work", func(context.Context, socketio.None) error {
+			handled++
+			<-release
+			return nil
+		})
+		host.ServeServerEvent(t.Context(), []byte(`["work"]`), nil, nil)
+		synctest.Wait()
+		down := make(chan error, 1)
+		go func() { down <- s.Shutdown(t.Context()) }()
+		synctest.Wait()
+		host.ServeServerEvent(t.Context(), []byte(`["work"]`), nil, func(adapter.Reply) { t.Error("it is answered") })
+		synctest.Wait()
+		close(release)
+		if err := <-down; err != nil || handled != 1 {
+			t.Errorf("%d events were handled (%v)", handled, err)
+		}
+	})
+}
+
 // A gate is an adapter that calls a function, once each, when a socket is about to leave, and when it is asked for a socket's rooms.
 type gate struct {
 	adapter.Adapter

@@ -109,6 +109,9 @@ type serverTask struct {
 }
 
 func (n *Namespace) serveServerEvent(ctx context.Context, data []byte, attachments [][]byte, respond func(adapter.Reply)) {
+	if n.server.draining.Load() {
+		return // nobody answers, as if the server had gone already
+	}
 	select {
 	case n.serverEvents <- struct{}{}:
 	default:
