@@ -50,7 +50,7 @@ func (s *Session) Close(reason Reason) {
 		return
 	}
 	s.state.Store(uint32(StateClosing))
-	s.fate().reason = reason
+	s.more().reason = reason
 	s.srv.timers.write.Arm(&s.heartbeat)
 	s.mu.Unlock()
 	// Frames may still be on their way to the queue: the end goes behind them.
@@ -72,7 +72,7 @@ func (s *Session) end(e ending) {
 		s.mu.Unlock()
 		return
 	}
-	o := s.fate()
+	o := s.more()
 	if s.State() != StateClosing { // or Close has said why
 		o.reason, o.err = e.reason, e.err
 	}

@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"slices"
 	"time"
+
+	"github.com/tandem-go/tandem/socketio/internal/budget"
 )
 
 // The names of the transports.
@@ -51,6 +53,17 @@ type Options struct {
 	// dropped and otherwise the session is closed with [SlowConsumer]. The default
 	// is 1 MiB.
 	MaxQueueBytes int
+	// OutputBudget bounds the memory of all messages that wait for clients of the
+	// server; one that several clients wait for counts once. Beyond it clients are
+	// closed with [SlowConsumer]: those that have taken nothing for a second first, the
+	// longest standstill before the others, then those with the largest queues. The
+	// default is a quarter of what GOMEMLIMIT or the process's cgroup allows, and
+	// of 4 GiB if nothing limits the process.
+	OutputBudget int64
+	// InputBudget bounds the memory of what all clients have sent and has not been
+	// handled: see [Session.Hold]. Beyond it clients are closed with [Overload], in
+	// the same order. The default is half of the default OutputBudget.
+	InputBudget int64
 	// MaxSessions is the largest number of sessions. Handshakes beyond it are
 	// answered with 503. The default, 0, means no limit.
 	MaxSessions int
@@ -134,6 +147,11 @@ func (o *Options) withDefaults() Options {
 	setDefault(&opts.MaxPackets, 200_000)
 	setDefault(&opts.MaxFragments, 16_384)
 	setDefault(&opts.MaxQueueBytes, 1<<20)
+	if opts.OutputBudget <= 0 || opts.InputBudget <= 0 {
+		memory := budget.Memory()
+		setDefault(&opts.OutputBudget, memory/4)
+		setDefault(&opts.InputBudget, memory/8)
+	}
 	setDefault(&opts.WriteTimeout, 10*time.Second)
 	if opts.CompressionThreshold == 0 {
 		opts.CompressionThreshold = 1024

@@ -21,10 +21,12 @@ const (
 	ForcedClose Reason = "forced close"
 	// ServerShutdown: the server is shutting down.
 	ServerShutdown Reason = "server shutting down"
-	// SlowConsumer: the client did not read fast enough, so that its queue
-	// exceeded Options.MaxQueueBytes or a write took longer than
-	// Options.WriteTimeout.
+	// SlowConsumer: the client did not take what it was sent. The detail is
+	// [ErrNoProgress], [ErrQueueFull] or [ErrOutputBudget].
 	SlowConsumer Reason = "slow consumer"
+	// Overload: what the client had sent waited in memory that was needed for
+	// others. The detail is [ErrInputBudget].
+	Overload Reason = "overload"
 )
 
 // Details of the reasons, passed to Receiver.OnClose.
@@ -44,8 +46,19 @@ var (
 	ErrHeartbeatDirection = errors.New("invalid heartbeat direction")
 	// ErrTooManyPackets: a data request exceeded Options.MaxPackets.
 	ErrTooManyPackets = errors.New("too many packets in one request")
+	// ErrNoProgress: the client took nothing of what waited for it for
+	// Options.WriteTimeout.
+	ErrNoProgress = errors.New("client takes nothing of what it is sent")
 	// ErrQueueFull: the outbound queue exceeded Options.MaxQueueBytes.
 	ErrQueueFull = errors.New("outbound queue is full")
+	// ErrOutputBudget: the queues of all clients together exceeded
+	// Options.OutputBudget, and this client had made no progress for the longest
+	// time or had the largest queue.
+	ErrOutputBudget = errors.New("outbound queues of all clients exceed their budget")
+	// ErrInputBudget: what all clients had sent and was not handled yet exceeded
+	// Options.InputBudget, and this client's had waited for the longest time or was the
+	// largest.
+	ErrInputBudget = errors.New("unhandled input of all clients exceeds its budget")
 	// ErrPanic: the receiver panicked. The panic has been logged.
 	ErrPanic = errors.New("receiver panicked")
 )

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/tandem-go/tandem/socketio/internal/budget"
 	"github.com/tandem-go/tandem/socketio/internal/flush"
 	"github.com/tandem-go/tandem/socketio/internal/idtable"
 	"github.com/tandem-go/tandem/socketio/internal/packet"
@@ -40,6 +41,8 @@ type Server struct {
 	zlibs   sync.Pool // of *zlib.Writer
 
 	handshakes handshakes
+	output     *budget.Budget // of what waits for clients
+	input      *budget.Budget // of what clients have sent
 
 	mu       sync.RWMutex
 	sessions idtable.Table[*Session]
@@ -67,6 +70,7 @@ func NewServer(accept Accept, opts *Options) *Server {
 		departed: make(map[string]*Session),
 		stopped:  make(chan struct{}),
 	}
+	srv.output, srv.input = budget.New(srv.opts.OutputBudget), budget.New(srv.opts.InputBudget)
 	srv.limits = wsframe.Limits{MaxMessage: srv.opts.MaxPayload, MaxFragments: srv.opts.MaxFragments}
 	srv.timers = newTimers(srv.wheel, &srv.opts)
 	srv.holding.init(srv.wheel, pollPatience, busyPatience)

@@ -5,6 +5,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/tandem-go/tandem/socketio/internal/budget"
 	"github.com/tandem-go/tandem/socketio/internal/flush"
 	"github.com/tandem-go/tandem/socketio/internal/packet"
 	"github.com/tandem-go/tandem/socketio/internal/wheel"
@@ -71,22 +72,23 @@ type Session struct {
 	queue     *queue
 	conn      *wsConn    // nil while on polling
 	poll      *pollState // nil while on WebSocket
-	outcome   *outcome   // made on demand
+	extra     *extra     // made on demand
 }
 
-// outcome is how a session ends.
-type outcome struct {
+// extra is what few sessions need at a time.
+type extra struct {
 	reason Reason // set by Close, and when the session ends
 	err    error
-	done   chan struct{} // made on demand
+	done   chan struct{}  // made on demand
+	input  budget.Account // see Hold
 }
 
-// fate returns the outcome of the session, which may still be open. mu is held.
-func (s *Session) fate() *outcome {
-	if s.outcome == nil {
-		s.outcome = new(outcome)
+// more returns the extra of the session. mu is held.
+func (s *Session) more() *extra {
+	if s.extra == nil {
+		s.extra = new(extra)
 	}
-	return s.outcome
+	return s.extra
 }
 
 // newSession returns a session that is not registered yet.
@@ -127,7 +129,7 @@ func (s *Session) Transport() string {
 func (s *Session) Done() <-chan struct{} {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	o := s.fate()
+	o := s.more()
 	if o.done == nil {
 		o.done = make(chan struct{})
 		if s.State() == StateClosed {
@@ -191,7 +193,7 @@ func (s *Session) notify() {
 		return
 	}
 	defer s.recoverPanic()
-	s.recv.OnClose(s, s.outcome.reason, s.outcome.err)
+	s.recv.OnClose(s, s.extra.reason, s.extra.err)
 }
 
 // recoverPanic ends the session whose receiver has panicked. It is deferred.

@@ -1,0 +1,173 @@
+// Package budget bounds the memory that all clients of a server have together, and
+// chooses who has to go when it is exceeded.
+//
+// A [Budget] counts bytes that are really there: what several clients wait for is
+// counted once. An [Account] counts what one client holds, in full, and when it last
+// made progress. When more is used than the limit allows, accounts are closed: those
+// that have stood still for a second first, the longest standstill before the others,
+// and then the largest.
+package budget
+
+import (
+	"cmp"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// patience is how long an account may stand still before it goes before all that move.
+const patience = time.Second
+
+// Owner is the client that an account belongs to.
+type Owner interface {
+	// OverBudget ends the client and gives back what its account holds. It is called
+	// at most once for each account, without a lock of the budget that Use or Charge
+	// needs, and must not block.
+	OverBudget()
+}
+
+// Budget is a number of bytes for many accounts. It is safe for concurrent use.
+type Budget struct {
+	limit int64
+	used  atomic.Int64
+
+	relief sync.Mutex // held while accounts are being closed
+
+	mu    sync.Mutex
+	first *Account // the open accounts, a list
+}
+
+// Account is what one client holds of a budget. Its methods may be called concurrently,
+// but Open and Close not with each other.
+type Account struct {
+	owner Owner
+	bytes atomic.Int64
+	moved atomic.Int64 // when it last made progress, in nanoseconds
+
+	// The rest is guarded by the budget's mu.
+	open       bool
+	ended      bool // its owner has been told to go
+	next, prev *Account
+}
+
+// New returns a budget of so many bytes.
+func New(limit int64) *Budget { return &Budget{limit: limit} }
+
+// Limit returns the number of bytes.
+func (b *Budget) Limit() int64 { return b.limit }
+
+// Used returns the bytes that are in use.
+func (b *Budget) Used() int64 { return b.used.Load() }
+
+// Use counts bytes as used; a negative number gives them back. It never closes an
+// account: call Relieve once no lock is held.
+func (b *Budget) Use(n int64) { b.used.Add(n) }
+
+// Over reports whether more is used than the limit allows.
+func (b *Budget) Over() bool { return b.used.Load() > b.limit }
+
+// Open enters an account, which begins to stand still now. An open one stays as it is.
+func (b *Budget) Open(a *Account, o Owner) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if a.open {
+		return
+	}
+	a.owner, a.open, a.ended = o, true, false
+	a.Progress()
+	if a.next = b.first; a.next != nil {
+		a.next.prev = a
+	}
+	b.first = a
+}
+
+// Close removes an account, which holds nothing any more.
+func (b *Budget) Close(a *Account) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !a.open {
+		return
+	}
+	a.open = false
+	a.bytes.Store(0)
+	if a.prev != nil {
+		a.prev.next = a.next
+	} else {
+		b.first = a.next
+	}
+	if a.next != nil {
+		a.next.prev = a.prev
+	}
+	a.next, a.prev = nil, nil
+}
+
+// Charge changes the number of bytes that the account holds.
+func (a *Account) Charge(n int64) { a.bytes.Add(n) }
+
+// Bytes returns the number of bytes that the account holds.
+func (a *Account) Bytes() int64 { return a.bytes.Load() }
+
+// Progress notes that the client has taken some of what it holds.
+func (a *Account) Progress() { a.moved.Store(time.Now().UnixNano()) }
+
+// Moved returns when the account last made progress, or was opened.
+func (a *Account) Moved() time.Time { return time.Unix(0, a.moved.Load()) }
+
+// Relieve closes accounts until no more is used than the limit allows. The caller holds
+// no lock that an owner needs to end.
+func (b *Budget) Relieve() {
+	if !b.Over() {
+		return
+	}
+	b.relief.Lock()
+	defer b.relief.Unlock()
+	for _, a := range b.candidates() {
+		if !b.Over() {
+			return
+		}
+		b.end(a)
+	}
+}
+
+// end tells the owner of an account to go, unless it has been told or has gone.
+func (b *Budget) end(a *Account) {
+	b.mu.Lock()
+	owner := a.owner
+	told := a.ended || !a.open
+	a.ended = true
+	b.mu.Unlock()
+	if !told {
+		owner.OverBudget()
+	}
+}
+
+// candidates are the open accounts, those first that have to go first.
+func (b *Budget) candidates() []*Account {
+	type candidate struct {
+		account *Account
+		still   time.Duration // 0 unless that has been for too long
+		bytes   int64
+	}
+	now := time.Now()
+	var all []candidate
+	b.mu.Lock()
+	for a := b.first; a != nil; a = a.next {
+		c := candidate{account: a, bytes: a.Bytes()}
+		if still := now.Sub(a.Moved()); still >= patience {
+			c.still = still
+		}
+		if !a.ended && c.bytes > 0 {
+			all = append(all, c)
+		}
+	}
+	b.mu.Unlock()
+	slices.SortFunc(all, func(x, y candidate) int {
+		return cmp.Or(cmp.Compare(y.still, x.still), cmp.Compare(y.bytes, x.bytes))
+	})
+	accounts := make([]*Account, len(all))
+	for i, c := range all {
+		accounts[i] = c.account
+	}
+	return accounts
+}
