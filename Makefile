@@ -1,6 +1,6 @@
 # make run     the chat example, on http://127.0.0.1:3000 unless PORT says otherwise
 # make test    everything that must pass: vet, builds, fuzz targets (briefly), the guard, all tests with the race detector,
-#              all that serve connections also with a goroutine for each, and the engine's with polls that are held at once
+#              all that serve connections also with a goroutine for each
 # make guard   compares allocations and system calls with what is recorded; UPDATE=-update records them
 # make lint    golangci-lint with .golangci.yml
 # make fuzz    every fuzz target for FUZZTIME (60s)
@@ -37,7 +37,6 @@ test: check
 	$(GO) test -run 'Alloc|Size|Footprint' ./... # the race detector allocates, so these run without it
 	$(GO) run ./examples/bench/guard
 	$(GO) test $(TESTFLAGS) -tags noparking $(SERVING)
-	TANDEM_POLLS=held $(GO) test $(TESTFLAGS) ./socketio/engine
 	$(GO) test $(TESTFLAGS) ./...
 
 guard: deps

@@ -180,13 +180,6 @@ func quality(params string) float64 {
 	return 1
 }
 
-// limited reports whether the http.Server limits how long a request may take, or may
-// do so because it is not known.
-func limited(r *http.Request) bool {
-	srv, ok := r.Context().Value(http.ServerContextKey).(*http.Server)
-	return !ok || srv.ReadTimeout > 0 || srv.WriteTimeout > 0
-}
-
 // clearDeadlines lets a request take as long as it wants.
 func clearDeadlines(w http.ResponseWriter) {
 	rc := http.NewResponseController(w)

@@ -24,7 +24,7 @@ var errTooLarge = errors.New("the request body is too large")
 
 // serveData delivers the packets of a data request.
 func (s *Session) serveData(w http.ResponseWriter, r *http.Request) {
-	if !s.receiveData(w, r) || s.answerHeld(w, r) {
+	if !s.receiveData(w, r) {
 		return
 	}
 	h := w.Header()
@@ -200,49 +200,4 @@ func (srv *Server) freeBody(b *bytes.Buffer) {
 	}
 	b.Reset()
 	srv.bodies.Put(b)
-}
-
-// answerHeld answers a data request on a connection that is taken over, because it
-// will be idle for a while. It reports false, and does nothing, if the answer is left
-// to net/http.
-func (s *Session) answerHeld(w http.ResponseWriter, r *http.Request) bool {
-	if !s.beginAnswer() {
-		return false
-	}
-	defer s.srv.tasks.Done()
-	h, unfit := s.takeOver(w, r, htmlText)
-	if h == nil {
-		return false
-	}
-	buf := s.srv.newBody()
-	b := h.appendLength(append(buf.AvailableBuffer(), h.head...), len(dataAnswer))
-	buf.Write(append(b, dataAnswer...))
-	if unfit != nil {
-		_ = h.writeUnfit(unfit, buf) // The client has to notice by itself.
-		return true
-	}
-	h.data = true
-	h.claim()
-	h.write(buf)
-	return true
-}
-
-// beginAnswer reports whether there were so few data requests that the connection of
-// this one is worth being taken over, and then counts a task.
-func (s *Session) beginAnswer() bool {
-	now := time.Now().UnixNano()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	p := s.poll
-	if p == nil || p.upgrade != nil || s.State() == StateClosed {
-		return false
-	}
-	if now-p.second > int64(time.Second) {
-		p.second, p.posts = now, 0
-	}
-	if p.posts++; p.posts > fewPosts {
-		return false
-	}
-	s.srv.tasks.Add(1)
-	return true
 }

@@ -7,7 +7,6 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"slices"
 	"strconv"
 	"sync"
@@ -88,10 +87,6 @@ func serve(
 	return s
 }
 
-// pollsAreHeld lets the whole suite run with polls that are held as soon as they are
-// pending.
-func pollsAreHeld() bool { return os.Getenv("TANDEM_POLLS") == "held" }
-
 // newServer returns a server that nothing serves yet.
 func newServer(tb testing.TB, opts *engine.Options) *server {
 	tb.Helper()
@@ -104,9 +99,6 @@ func newServer(tb testing.TB, opts *engine.Options) *server {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	s.engine = engine.NewServer(s.accept, &o)
-	if pollsAreHeld() {
-		s.engine.SetPollPatience(0)
-	}
 	return s
 }
 

@@ -126,10 +126,7 @@ func TestFaultUpgradeOnAForeignPath(t *testing.T) {
 // The timeouts of an http.Server are for requests. A poll takes longer than one,
 // and a WebSocket is none.
 func TestTimeoutsOfTheHTTPServer(t *testing.T) {
-	inConfiguredBubble(t, nil, limitTo(300*time.Millisecond), func(t *testing.T, s *server) {
-		s.engine.SetPollPatience(time.Hour) // so that the poll has a handler
-		testTimeoutsOfTheHTTPServer(t, s)
-	})
+	inConfiguredBubble(t, nil, limitTo(300*time.Millisecond), testTimeoutsOfTheHTTPServer)
 }
 
 // With sockets a slow machine has to serve each request within the limit.

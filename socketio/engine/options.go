@@ -75,17 +75,15 @@ type Options struct {
 	// Transports lists the transports that are offered, [Polling] and
 	// [WebSocket] by default.
 	Transports []string
-	// DisableParking gives each WebSocket connection a goroutine that reads it,
-	// and each pending poll the one of its request.
+	// DisableParking gives each WebSocket connection a goroutine that reads it.
 	//
 	// Without it, where the platform allows (Linux) and for plain TCP and Unix
 	// sockets, the server takes connections away from package net once they are its
-	// own: an idle WebSocket then has neither a goroutine nor a buffer, and a poll
-	// that waits for longer than some milliseconds does not either, unless
-	// something has been wrapped around the http.ResponseWriter. The behaviour is
-	// the same. A net.Conn that has been kept, by an http.Server's ConnContext say,
+	// own: an idle WebSocket then has neither a goroutine nor a buffer. The behaviour
+	// is the same. A net.Conn that has been kept, by an http.Server's ConnContext say,
 	// is closed then, although the connection is not. Other connections, those with
-	// TLS among them, have a goroutine in any case.
+	// TLS among them, have a goroutine in any case, and so have pending polls: the one
+	// of their request.
 	DisableParking bool
 	// DisableUpgrades tells polling clients not to try WebSocket.
 	DisableUpgrades bool

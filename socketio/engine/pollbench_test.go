@@ -117,21 +117,3 @@ func BenchmarkPost(b *testing.B) {
 		c.peer.messages.drain()
 	}
 }
-
-// BenchmarkHeldPoll is BenchmarkPoll with a poll that has been held, and is followed by
-// one that is held at once.
-func BenchmarkHeldPoll(b *testing.B) {
-	s := start(b, nil)
-	s.engine.SetPollPatience(0)
-	c := s.openPolling(b)
-	w := c.wire(b, http.MethodGet, "")
-	frame := engine.NewTextFrame("hello, polling client")
-	w.ask()
-	b.ReportAllocs()
-	for b.Loop() {
-		await(b, "a held poll", func() bool { return s.engine.HeldPolls() > 0 })
-		c.peer.session.Send(frame, 0)
-		w.hear("4hello, polling client")
-		w.ask()
-	}
-}

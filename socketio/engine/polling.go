@@ -5,100 +5,32 @@ import (
 	"strings"
 
 	"github.com/tandem-go/tandem/socketio/internal/packet"
-	"github.com/tandem-go/tandem/socketio/internal/wheel"
 )
 
 // pollState is the polling transport of a session. The session's mu guards it.
 type pollState struct {
-	session *Session
-	get     *pendingPoll
+	get     *pendingPoll        // nil while no poll is pending
 	upgrade *upgradeTry         // nil while none is under way
 	post    http.ResponseWriter // of the current data request
 	reading bool                // its body has not arrived completely
-	soon    uint8               // answers in a row that came soon after a poll had been held
-	posts   int32               // data requests in the second since
-	second  int64               // when the first of the latest posts came, in nanoseconds
 	stopped chan struct{}       // closed once the reading has been stopped; nil unless it is to be
-	patient wheel.Entry         // see Expire
 }
 
-// newPollState makes polling the transport of a new session.
-func (srv *Server) newPollState(s *Session) {
-	s.poll = &pollState{session: s}
-	s.poll.patient.Init(s.poll)
-}
-
-// pendingPoll is a poll that waits for frames: in the handler of its request,
-// which is told by news and writes the answer, or held.
+// pendingPoll is a poll whose handler waits for frames.
 type pendingPoll struct {
-	news    chan pollNews // nil if the poll is held
-	held    *heldPoll     // nil if it is not
-	late    bool          // it arrived after an upgrade had been begun
-	settled bool          // the handler has been told to settle down
-	queue   *queue        // the answer
-	final   *packet.Frame // instead of the queue
-	refused *RequestError // instead of both
-}
-
-// pollNews is what the handler of a poll is told, each at most once.
-type pollNews uint8
-
-const (
-	pollAnswered pollNews = iota
-	pollSettle            // nothing has come for a while, so be prepared to wait for longer
-	pollNewsKinds
-)
-
-// newPendingPoll takes a poll for a handler out of the pool.
-func (srv *Server) newPendingPoll() *pendingPoll {
-	if g, ok := srv.holding.polls.Get().(*pendingPoll); ok {
-		return g
-	}
-	return &pendingPoll{news: make(chan pollNews, pollNewsKinds)}
-}
-
-// freePendingPoll returns a poll, of which nobody else knows any more, to the pool.
-func (srv *Server) freePendingPoll(g *pendingPoll) {
-	for len(g.news) > 0 {
-		<-g.news
-	}
-	*g = pendingPoll{news: g.news}
-	srv.holding.polls.Put(g)
-}
-
-// take removes the pending poll. If it is held, the caller has to see to it that
-// its answer is written.
-func (p *pollState) take() *pendingPoll {
-	g := p.get
-	p.get = nil
-	if g.held != nil {
-		g.held.claim()
-		p.noteHeld(g.held)
-	}
-	return g
+	late     bool          // it arrived after an upgrade had been begun
+	answered chan struct{} // closed when there is an answer; what follows is the handler's then
+	queue    *queue        // the answer
+	final    *packet.Frame // instead of the queue
+	refused  *RequestError // instead of both
 }
 
 // answer completes the pending poll.
 func (p *pollState) answer(q *queue, final *packet.Frame) {
-	g := p.take()
-	if g.held != nil {
-		go g.held.respond(q, final) // The session's lock is held.
-		return
-	}
+	g := p.get
+	p.get = nil
 	g.queue, g.final = q, final
-	g.news <- pollAnswered
-}
-
-// Expire tells the handler of a poll which has been pending for a while. It is
-// called by the wheel. The entry may have been armed for an earlier poll; then this
-// one settles down a little early.
-func (p *pollState) Expire(*wheel.Entry) {
-	p.session.mu.Lock()
-	defer p.session.mu.Unlock()
-	if g := p.get; g != nil && g.held == nil && !g.settled {
-		g.settled = true
-		g.news <- pollSettle
-	}
+	close(g.answered)
 }
 
 // discard ends the transport because the session has changed to another one. A
@@ -140,7 +72,7 @@ func (p *pollState) finish(srv *Server, noop bool) (stopReading func()) {
 // openPolling opens a session with an HTTP answer.
 func (srv *Server) openPolling(w http.ResponseWriter, r *http.Request) {
 	s, refused := srv.open(r, func(s *Session) {
-		srv.newPollState(s)
+		s.poll = new(pollState)
 		// The session may be ended as soon as it is known: its receiver is told after
 		// there is one.
 		s.recvMu.Lock()
@@ -200,51 +132,32 @@ func (s *Session) servePoll(w http.ResponseWriter, r *http.Request) {
 		s.writeAnswer(w, r, q, nil)
 		return
 	}
-	g := s.srv.newPendingPoll()
-	g.late = s.poll.upgrade != nil
+	g := &pendingPoll{late: s.poll.upgrade != nil, answered: make(chan struct{})}
 	s.poll.get = g
-	if s.sealed {
-		s.mu.Unlock()
+	sealed := s.sealed
+	s.mu.Unlock()
+	if sealed {
 		s.end(ending{}) // and that answers the poll
-	} else {
-		s.srv.holding.wait(s.poll)
-		s.mu.Unlock()
 	}
 	s.awaitAnswer(w, r, g)
 }
 
-// awaitAnswer waits for the answer of a poll and writes it, unless the poll is held
-// from some time on.
+// awaitAnswer waits for the answer of a poll and writes it.
 func (s *Session) awaitAnswer(w http.ResponseWriter, r *http.Request, g *pendingPoll) {
-	if limited(r) {
-		clearDeadlines(w)
-	}
-	aborted := r.Context().Done()
-	for waiting := true; waiting; {
-		select {
-		case news := <-g.news:
-			switch {
-			case news == pollAnswered:
-				waiting = false
-			case s.hold(w, r, g):
-				return
-			default:
-				clearDeadlines(w)
-			}
-		case <-aborted:
-			if s.abortPoll(g) {
-				s.srv.freePendingPoll(g)
-				return
-			}
-			aborted = nil // It has been answered at the last moment.
+	clearDeadlines(w)
+	select {
+	case <-g.answered:
+	case <-r.Context().Done():
+		if s.abortPoll(g) {
+			return
 		}
+		<-g.answered // at the last moment
 	}
 	if g.refused != nil {
 		s.srv.refuse(w, r, false, g.refused)
-	} else {
-		s.writeAnswer(w, r, g.queue, g.final)
+		return
 	}
-	s.srv.freePendingPoll(g)
+	s.writeAnswer(w, r, g.queue, g.final)
 }
 
 // writeAnswer writes the answer of a poll.
@@ -298,11 +211,6 @@ func (s *Session) takeAnswer() *queue {
 func (s *Session) answerPoll() {
 	switch {
 	case s.poll == nil || s.poll.get == nil:
-	case s.queue != nil && s.poll.get.held != nil:
-		held, q := s.poll.take().held, s.takeAnswer()
-		s.mu.Unlock()
-		held.respond(q, nil)
-		return
 	case s.queue != nil:
 		s.poll.answer(s.takeAnswer(), nil)
 	case s.sealed:

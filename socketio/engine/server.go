@@ -29,7 +29,6 @@ type Server struct {
 	parking  *parking // nil if connections are not parked; see parks
 	parkOnce sync.Once
 	timers   timers
-	holding  holding
 	frames   struct{ ping, pongProbe, close, noop *packet.Frame }
 
 	queues  sync.Pool // of *queue
@@ -73,7 +72,6 @@ func NewServer(accept Accept, opts *Options) *Server {
 	srv.output, srv.input = budget.New(srv.opts.OutputBudget), budget.New(srv.opts.InputBudget)
 	srv.limits = wsframe.Limits{MaxMessage: srv.opts.MaxPayload, MaxFragments: srv.opts.MaxFragments}
 	srv.timers = newTimers(srv.wheel, &srv.opts)
-	srv.holding.init(srv.wheel, pollPatience, busyPatience)
 	srv.frames.ping = packet.Text(packet.Ping, "")
 	srv.frames.pongProbe = packet.Text(packet.Pong, "probe")
 	srv.frames.close = packet.Text(packet.Close, "")
@@ -235,7 +233,6 @@ func (srv *Server) Shutdown(ctx context.Context) error {
 	srv.stop.Do(func() {
 		go func() {
 			srv.tasks.Wait()
-			srv.holding.close()
 			srv.wheel.Close()
 			srv.pool.Close()
 			srv.parkOnce.Do(func() {}) // no connection is left that could open it

@@ -54,8 +54,7 @@ func operations() []operation {
 		{name: "broadcast-to-100", clients: audience + 1, prepare: fillRoom, run: broadcast(1), n: 150},
 		{name: "broadcast-to-100-32-in-flight", clients: audience + 1, prepare: fillRoom, run: broadcast(32), n: 320},
 		{name: "poll-event-and-ack", pollers: 1, run: pollEcho, n: 200},
-		{name: "broadcast-to-50-polls", clients: 1, pollers: 50, prepare: fillRoomOfBusy, run: broadcastToPolls(shortWait), n: 1000},
-		{name: "broadcast-to-50-held-polls", clients: 1, pollers: 50, prepare: fillRoom, run: broadcastToPolls(longWait), n: 50, warm: 50},
+		{name: "broadcast-to-50-polls", clients: 1, pollers: 50, prepare: fillRoom, run: broadcastToPolls, n: 1000},
 	}
 }
 
@@ -239,46 +238,30 @@ func pollEcho(ctx context.Context, b *bench, n int) error {
 	return nil
 }
 
-// What lies between polls and the broadcast that answers them. The server takes over the connections of
-// polls that have waited for some milliseconds, unless the last one that it has taken over
-// was answered within a second.
-const (
-	shortWait = 20 * time.Millisecond
-	someWait  = 200 * time.Millisecond
-	longWait  = 1200 * time.Millisecond
-)
-
-// fillRoomOfBusy fills the room with clients whose polls the server does not take over.
-func fillRoomOfBusy(ctx context.Context, b *bench) error {
-	if err := fillRoom(ctx, b); err != nil {
-		return err
-	}
-	return broadcastToPolls(someWait)(ctx, b, len(b.pollers))
-}
+// pollsArrive is what lies between polls and the broadcast that answers them.
+const pollsArrive = 20 * time.Millisecond
 
 // broadcastToPolls publishes events to clients that all have a poll waiting, until there have been n
 // deliveries.
-func broadcastToPolls(wait time.Duration) func(context.Context, *bench, int) error {
+func broadcastToPolls(ctx context.Context, b *bench, n int) error {
 	pub := text(`42["pub","room","` + payload + `"]`)
-	return func(ctx context.Context, b *bench, n int) error {
-		for range max(n/len(b.pollers), 1) {
-			for _, p := range b.pollers {
-				if err := p.ask(); err != nil {
-					return err
-				}
-			}
-			if err := pause(ctx, wait); err != nil {
+	for range max(n/len(b.pollers), 1) {
+		for _, p := range b.pollers {
+			if err := p.ask(); err != nil {
 				return err
-			}
-			if err := b.clients[0].send(pub); err != nil {
-				return err
-			}
-			for _, p := range b.pollers {
-				if answer, err := p.answer(); err != nil || !strings.HasPrefix(answer, `42["msg","x`) {
-					return fmt.Errorf("%w: %q, %w", errUnexpected, answer, err)
-				}
 			}
 		}
-		return nil
+		if err := pause(ctx, pollsArrive); err != nil {
+			return err
+		}
+		if err := b.clients[0].send(pub); err != nil {
+			return err
+		}
+		for _, p := range b.pollers {
+			if answer, err := p.answer(); err != nil || !strings.HasPrefix(answer, `42["msg","x`) {
+				return fmt.Errorf("%w: %q, %w", errUnexpected, answer, err)
+			}
+		}
 	}
+	return nil
 }

@@ -75,8 +75,8 @@
 //
 // polling: clients of HTTP long polling, which ask again as soon as a poll has been
 // answered and use a second connection for their messages. polling/idle is the
-// memory of 5,000 polls that are held open, with the connections of the messages
-// closed; polling/ack and polling/room are ack and room, with a room of 1,000.
+// memory of 5,000 pending polls, with the connections of the messages closed;
+// polling/ack and polling/room are ack and room, with a room of 1,000.
 //
 // stuck: how much longer broadcasts take while some members of the room do not
 // read. The time, by the clock, of broadcasts one after the other is measured

@@ -2,8 +2,8 @@ package main
 
 import "context"
 
-// heldPollScenario measures the memory of clients whose polls are held open.
-func heldPollScenario(z sizes) scenario {
+// pendingPollScenario measures the memory of clients whose polls are pending.
+func pendingPollScenario(z sizes) scenario {
 	return scenario{
 		name: "polling/idle", needs: polls,
 		setup: func(ctx context.Context, r *rig) error {
@@ -17,8 +17,8 @@ func heldPollScenario(z sizes) scenario {
 			return err
 		},
 		steps: []step{{
-			rows:    []row{{title: "resident memory per held poll, in one room (" + thousands(z.heldPolls) + " clients), KB", format: "%.1f", main: true}},
-			measure: func(ctx context.Context, r *rig) ([]float64, error) { return r.growTo(ctx, z.heldPolls) },
+			rows:    []row{{title: "resident memory per pending poll, in one room (" + thousands(z.pendingPolls) + " clients), KB", format: "%.1f", main: true}},
+			measure: func(ctx context.Context, r *rig) ([]float64, error) { return r.growTo(ctx, z.pendingPolls) },
 		}},
 	}
 }

@@ -78,7 +78,7 @@ func scenarios(z sizes) []scenario {
 	}
 	return append(all,
 		manyRoomsScenario(z),
-		heldPollScenario(z),
+		pendingPollScenario(z),
 		pollingAckScenario(z),
 		pollingRoomScenario(z),
 		stuckScenario(z),
@@ -89,7 +89,7 @@ func scenarios(z sizes) []scenario {
 // sizes are the amounts of work that the scenarios do.
 type sizes struct {
 	idle           [2]int // clients
-	heldPolls      int
+	pendingPolls   int
 	growingClients []int
 	connectWarmUp  int
 	connects       int // at least, in each measurement
@@ -110,7 +110,7 @@ type sizes struct {
 func fullSizes() sizes {
 	return sizes{
 		idle:           [2]int{5000, 18_000},
-		heldPolls:      5000,
+		pendingPolls:   5000,
 		growingClients: []int{1000, 2000, 5000, 10_000, 18_000},
 		connectWarmUp:  500,
 		connects:       3000,
@@ -131,7 +131,7 @@ func fullSizes() sizes {
 // shortSizes are for a quick look.
 func shortSizes() sizes {
 	z := fullSizes()
-	z.idle, z.heldPolls = [2]int{1000, 3000}, 1000
+	z.idle, z.pendingPolls = [2]int{1000, 3000}, 1000
 	z.growingClients = []int{500, 1000, 3000}
 	z.connects, z.starts = 1000, 3
 	z.rooms, z.manyRooms = []int{10, 1000, 3000}, 300

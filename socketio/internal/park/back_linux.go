@@ -3,38 +3,11 @@
 package park
 
 import (
-	"errors"
 	"fmt"
-	"io"
 	"net"
 	"os"
 	"syscall"
 )
-
-// Peek reports whether there is input, without reading it: nil if there is,
-// [syscall.EAGAIN] if there is none yet, and [io.EOF] at the end.
-func (c *Conn) Peek() error {
-	if !c.acquire() {
-		return net.ErrClosed
-	}
-	defer c.release()
-	var b [1]byte
-	for {
-		n, _, err := syscall.Recvfrom(int(c.fd), b[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
-		switch {
-		case errors.Is(err, syscall.EINTR):
-			continue
-		case errors.Is(err, syscall.EAGAIN):
-			return syscall.EAGAIN
-		case err != nil:
-			return os.NewSyscallError("recvfrom", err)
-		case n == 0:
-			return io.EOF
-		default:
-			return nil
-		}
-	}
-}
 
 // Release gives the connection back: it returns one of the net package, like the one
 // that was adopted, and closes the Conn. On an error the connection is closed.

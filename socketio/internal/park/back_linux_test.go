@@ -6,7 +6,6 @@ import (
 	"errors"
 	"io"
 	"net"
-	"syscall"
 	"testing"
 )
 
@@ -48,36 +47,6 @@ func pairOf(t *testing.T) (*Conn, net.Conn) {
 		t.Fatal(err)
 	}
 	return c, other
-}
-
-func TestPeek(t *testing.T) {
-	c, other := pairOf(t)
-	if err := c.Peek(); !errors.Is(err, syscall.EAGAIN) {
-		t.Errorf("nothing to read: %v", err)
-	}
-	if _, err := other.Write([]byte("x")); err != nil {
-		t.Fatal(err)
-	}
-	var err error
-	for err = c.Peek(); errors.Is(err, syscall.EAGAIN); err = c.Peek() {
-	}
-	if err != nil {
-		t.Errorf("something to read: %v", err)
-	}
-	var b [2]byte
-	if n, err := c.TryRead(b[:]); n != 1 || err != nil {
-		t.Errorf("read %d, %v", n, err)
-	}
-	other.Close()
-	for err = c.Peek(); errors.Is(err, syscall.EAGAIN); err = c.Peek() {
-	}
-	if !errors.Is(err, io.EOF) {
-		t.Errorf("the end: %v", err)
-	}
-	c.Close()
-	if err := c.Peek(); !errors.Is(err, net.ErrClosed) {
-		t.Errorf("closed: %v", err)
-	}
 }
 
 func TestRelease(t *testing.T) {

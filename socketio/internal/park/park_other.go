@@ -49,9 +49,6 @@ func (*Conn) Close() {}
 // CloseWrite returns [ErrUnsupported].
 func (*Conn) CloseWrite() error { return ErrUnsupported }
 
-// Peek returns [ErrUnsupported].
-func (*Conn) Peek() error { return ErrUnsupported }
-
 // Release returns [ErrUnsupported].
 func (*Conn) Release() (net.Conn, error) { return nil, ErrUnsupported }
 
