@@ -128,7 +128,7 @@ func TestFloodOfConnects(t *testing.T) {
 	for name, packets := range floods {
 		for _, reads := range []bool{true, false} {
 			t.Run(fmt.Sprintf("%s, reading %t", name, reads), func(t *testing.T) {
-				s := serve(t, nil).echo()
+				s := serve(t, &socketio.Options{Engine: engine.Options{MaxQueueBytes: 1 << 20}}).echo()
 				s.Of("/guarded").Use(func(context.Context, *socketio.Socket) error { return &socketio.Error{Message: "no"} })
 				open := s.Of("/open")
 				var most atomic.Int64

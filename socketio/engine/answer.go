@@ -63,7 +63,7 @@ func (srv *Server) writePoll(w http.ResponseWriter, r *http.Request, q *queue, f
 func answerFrames(dst []*packet.Frame, q *queue, final *packet.Frame) (frames []*packet.Frame, compress bool) {
 	switch {
 	case q != nil:
-		return q.frames, q.compress
+		return q.waiting(), q.compress
 	case final != nil:
 		return append(dst, final), false
 	default:

@@ -38,9 +38,18 @@ func reasonOfWrite(err error) Reason {
 	return TransportError
 }
 
+// detailOfWrite returns the detail for that reason.
+func detailOfWrite(err error) error {
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return ErrNoProgress
+	}
+	return err
+}
+
 // Close ends the session once the frames sent before have been written, or
 // polled for, but after Options.WriteTimeout at the latest, or somewhat later if an
-// upgrade or a poll comes in the last moment. Nothing more is sent or received. It
+// upgrade or a poll comes in the last moment. A client that has no poll pending has a
+// second to send one. Nothing more is sent or received. It
 // does not wait. Only the first call counts; its reason is passed
 // to Receiver.OnClose.
 func (s *Session) Close(reason Reason) {
@@ -51,7 +60,11 @@ func (s *Session) Close(reason Reason) {
 	}
 	s.state.Store(uint32(StateClosing))
 	s.more().reason = reason
-	s.srv.timers.write.Arm(&s.heartbeat)
+	if p := s.poll; p != nil && p.get == nil && p.answers == 0 {
+		s.srv.timers.pollingGrace.Arm(&s.heartbeat)
+	} else {
+		s.srv.timers.write.Arm(&s.heartbeat)
+	}
 	s.mu.Unlock()
 	// Frames may still be on their way to the queue: the end goes behind them.
 	s.srv.pool.Send(int(s.shard), (*sink)(s), nil, seal)
@@ -77,7 +90,7 @@ func (s *Session) end(e ending) {
 		o.reason, o.err = e.reason, e.err
 	}
 	s.state.Store(uint32(StateClosed))
-	s.srv.freeQueue(s.takeQueue())
+	s.srv.freeQueue(s.takeQueue(), ErrSessionClosed)
 	if o.done != nil {
 		close(o.done)
 	}

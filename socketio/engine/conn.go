@@ -268,7 +268,7 @@ func (c *wsConn) hangUp() {
 		_, _ = c.link().tryWrite(sc, frame)
 		pool.Return(sc)
 	} else {
-		_ = c.link().write(frame, lingerTimeout)
+		_ = writeLink(c.link(), frame, lingerTimeout)
 	}
 	if !c.halfCloses() {
 		c.link().close()

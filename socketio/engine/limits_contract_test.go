@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"os"
 	"runtime"
 	"slices"
 	"strings"
@@ -258,7 +257,9 @@ func TestWriteTimeout(t *testing.T) {
 	for range 4 {
 		ws.peer.session.Send(frame, 0)
 	}
-	ws.peer.expectClose(t, engine.SlowConsumer)
+	if err := ws.peer.expectClose(t, engine.SlowConsumer); !errors.Is(err, engine.ErrNoProgress) {
+		t.Errorf("error %v, want %v", err, engine.ErrNoProgress)
+	}
 }
 
 // It is the same with a client that does not read the answer of its poll.
@@ -270,8 +271,8 @@ func TestWriteTimeoutOfAPoll(t *testing.T) {
 	if err := s.open(t).send(http.MethodGet, c.query(), ""); err != nil {
 		t.Fatal(err)
 	}
-	if err := c.peer.expectClose(t, engine.SlowConsumer); !errors.Is(err, os.ErrDeadlineExceeded) {
-		t.Errorf("error %v, want %v", err, os.ErrDeadlineExceeded)
+	if err := c.peer.expectClose(t, engine.SlowConsumer); !errors.Is(err, engine.ErrNoProgress) {
+		t.Errorf("error %v, want %v", err, engine.ErrNoProgress)
 	}
 }
 

@@ -17,9 +17,10 @@ type link interface {
 	tries() bool
 	// tryWrite writes as much as the connection takes at once, maybe nothing.
 	tryWrite(sc *flush.Scratch, b []byte) (int, error)
-	// write writes everything. The timeout is for each piece of a large message, so
-	// that it gets its time as long as the peer makes progress.
-	write(b []byte, timeout time.Duration) error
+	// writeSome writes as much of b, which is not empty, as the connection takes, and
+	// waits until that is something. If it is nothing in the time given, the error is
+	// [os.ErrDeadlineExceeded].
+	writeSome(b []byte, timeout time.Duration) (int, error)
 	// halfCloses reports whether closeWrite can be used.
 	halfCloses() bool
 	// closeWrite ends the output.
@@ -69,18 +70,32 @@ func (l *netLink) tries() bool { return l.raw != nil }
 
 func (l *netLink) tryWrite(sc *flush.Scratch, b []byte) (int, error) { return sc.Write(l.raw, b) }
 
-func (l *netLink) write(b []byte, timeout time.Duration) error {
-	for len(b) > 0 {
-		piece := b[:min(len(b), flush.MaxGather)]
-		if err := l.conn.SetWriteDeadline(time.Now().Add(timeout)); err != nil {
-			return err
-		}
-		if _, err := l.conn.Write(piece); err != nil {
-			return err
-		}
-		b = b[len(piece):]
+// record is how much is written at once to a connection of which a write that has timed
+// out says nothing of its progress, as with TLS, whose records are that long.
+const record = 16 << 10
+
+func (l *netLink) writeSome(b []byte, timeout time.Duration) (int, error) {
+	piece := b[:min(len(b), record)]
+	if l.raw != nil {
+		piece = b[:min(len(b), flush.MaxGather)]
 	}
-	return l.conn.SetWriteDeadline(time.Time{})
+	if err := l.conn.SetWriteDeadline(time.Now().Add(timeout)); err != nil {
+		return 0, err
+	}
+	n, err := l.conn.Write(piece)
+	_ = l.conn.SetWriteDeadline(time.Time{}) // which tryWrite would be subject to
+	switch {
+	case l.raw == nil || !errors.Is(err, os.ErrDeadlineExceeded):
+		return n, err
+	case n > 0:
+		return n, nil
+	}
+	// The system tells of room in the output only when there is much of it.
+	n, err = flush.NewScratch().Write(l.raw, piece)
+	if n == 0 && err == nil {
+		return 0, os.ErrDeadlineExceeded
+	}
+	return n, err
 }
 
 // halfCloser is a connection whose output can be closed alone.
@@ -114,3 +129,15 @@ func (l *netLink) drain(end time.Time) {
 }
 
 func (l *netLink) close() { _ = l.conn.Close() }
+
+// writeLink writes all of b. The timeout is for each piece that the peer takes.
+func writeLink(l link, b []byte, timeout time.Duration) error {
+	for len(b) > 0 {
+		n, err := l.writeSome(b, timeout)
+		if err != nil {
+			return err
+		}
+		b = b[n:]
+	}
+	return nil
+}

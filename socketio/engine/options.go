@@ -45,13 +45,11 @@ type Options struct {
 	// MaxFragments is the largest number of fragments of one WebSocket message.
 	// The default is 16,384.
 	MaxFragments int
-	// MaxQueueBytes bounds the messages that wait for a session that cannot
-	// take them: a client that does not read, or does not poll. The message at
-	// the head of the queue, of any size, is not counted, and neither is what was
-	// queued while the client still took everything, of which there may be 64 MiB
-	// for all sessions of a processor. Beyond the bound, volatile messages are
-	// dropped and otherwise the session is closed with [SlowConsumer]. The default
-	// is 1 MiB.
+	// MaxQueueBytes bounds the memory of the messages that wait for one client, which
+	// does not read or does not poll as fast as it is sent to. The message at the head of
+	// the queue may be of any size. Beyond the bound the session is closed with
+	// [SlowConsumer] and [ErrQueueFull]. A binary message counts more than twice: polling
+	// clients want it as text. The default is 64 MiB.
 	MaxQueueBytes int
 	// OutputBudget bounds the memory of all messages that wait for clients of the
 	// server; one that several clients wait for counts once. Beyond it clients are
@@ -67,9 +65,10 @@ type Options struct {
 	// MaxSessions is the largest number of sessions. Handshakes beyond it are
 	// answered with 503. The default, 0, means no limit.
 	MaxSessions int
-	// WriteTimeout is how long one write to a client that does not read fast
-	// enough may take, and how long Session.Close waits for queued messages to
-	// be written or polled for. The default is 10 s.
+	// WriteTimeout is how long a client may take nothing of what waits for it: the
+	// network takes no byte, or no poll comes. The session is closed then with
+	// [SlowConsumer] and [ErrNoProgress]. It is also how long Session.Close waits for
+	// queued messages to be written or polled for. The default is 10 s.
 	WriteTimeout time.Duration
 
 	// Transports lists the transports that are offered, [Polling] and
@@ -144,7 +143,7 @@ func (o *Options) withDefaults() Options {
 	opts.MaxPayload = min(opts.MaxPayload, math.MaxInt/2) // sums with it do not overflow
 	setDefault(&opts.MaxPackets, 200_000)
 	setDefault(&opts.MaxFragments, 16_384)
-	setDefault(&opts.MaxQueueBytes, 1<<20)
+	setDefault(&opts.MaxQueueBytes, 64<<20)
 	if opts.OutputBudget <= 0 || opts.InputBudget <= 0 {
 		memory := budget.Memory()
 		setDefault(&opts.OutputBudget, memory/4)

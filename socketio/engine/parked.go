@@ -229,15 +229,8 @@ func (l *parkedLink) tryWrite(_ *flush.Scratch, b []byte) (int, error) {
 	return l.parked.conn.TryWrite(b)
 }
 
-func (l *parkedLink) write(b []byte, timeout time.Duration) error {
-	for len(b) > 0 {
-		piece := b[:min(len(b), flush.MaxGather)]
-		if err := l.parked.conn.Write(piece, time.Now().Add(timeout)); err != nil {
-			return err
-		}
-		b = b[len(piece):]
-	}
-	return nil
+func (l *parkedLink) writeSome(b []byte, timeout time.Duration) (int, error) {
+	return l.parked.conn.WriteSome(b, time.Now().Add(timeout))
 }
 
 func (l *parkedLink) halfCloses() bool { return true }

@@ -5,15 +5,25 @@ import (
 	"strings"
 
 	"github.com/tandem-go/tandem/socketio/internal/packet"
+	"github.com/tandem-go/tandem/socketio/internal/wheel"
 )
 
 // pollState is the polling transport of a session. The session's mu guards it.
 type pollState struct {
+	session *Session
+	answers int         // that are being written
+	stall   wheel.Entry // runs while something waits and no poll comes
 	get     *pendingPoll        // nil while no poll is pending
 	upgrade *upgradeTry         // nil while none is under way
 	post    http.ResponseWriter // of the current data request
 	reading bool                // its body has not arrived completely
 	stopped chan struct{}       // closed once the reading has been stopped; nil unless it is to be
+}
+
+// newPollState makes polling the transport of a new session.
+func (srv *Server) newPollState(s *Session) {
+	s.poll = &pollState{session: s}
+	s.poll.stall.Init(s.poll)
 }
 
 // pendingPoll is a poll whose handler waits for frames.
@@ -72,7 +82,7 @@ func (p *pollState) finish(srv *Server, noop bool) (stopReading func()) {
 // openPolling opens a session with an HTTP answer.
 func (srv *Server) openPolling(w http.ResponseWriter, r *http.Request) {
 	s, refused := srv.open(r, func(s *Session) {
-		s.poll = new(pollState)
+		srv.newPollState(s)
 		// The session may be ended as soon as it is known: its receiver is told after
 		// there is one.
 		s.recvMu.Lock()
@@ -94,10 +104,10 @@ func (srv *Server) openPolling(w http.ResponseWriter, r *http.Request) {
 	}
 	srv.setCookie(w.Header(), s)
 	q := srv.newQueue()
-	q.frames = append(q.frames, srv.openFrame(s, upgrades...))
+	q.append(srv, []*packet.Frame{srv.openFrame(s, upgrades...)})
 	// A client that does not get its session leaves it to the heartbeat.
 	_ = srv.writePoll(w, r, q, nil, true)
-	srv.freeQueue(q)
+	srv.freeQueue(q, nil)
 }
 
 // servePolling serves a request of a session that uses polling.
@@ -126,24 +136,26 @@ func (s *Session) servePoll(w http.ResponseWriter, r *http.Request) {
 		s.end(ending{reason: TransportError, err: ErrPollOverlap})
 		w.WriteHeader(http.StatusBadRequest)
 		return
-	case s.queue != nil:
-		q := s.takeAnswer()
+	case !s.queue.empty():
+		poll, q := s.poll, s.takeAnswer()
 		s.mu.Unlock()
-		s.writeAnswer(w, r, q, nil)
+		s.writeAnswer(w, r, poll, q)
 		return
 	}
 	g := &pendingPoll{late: s.poll.upgrade != nil, answered: make(chan struct{})}
-	s.poll.get = g
+	poll := s.poll
+	poll.get = g
+	s.srv.wheel.Disarm(&poll.stall)
 	sealed := s.sealed
 	s.mu.Unlock()
 	if sealed {
 		s.end(ending{}) // and that answers the poll
 	}
-	s.awaitAnswer(w, r, g)
+	s.awaitAnswer(w, r, poll, g)
 }
 
 // awaitAnswer waits for the answer of a poll and writes it.
-func (s *Session) awaitAnswer(w http.ResponseWriter, r *http.Request, g *pendingPoll) {
+func (s *Session) awaitAnswer(w http.ResponseWriter, r *http.Request, poll *pollState, g *pendingPoll) {
 	clearDeadlines(w)
 	select {
 	case <-g.answered:
@@ -153,28 +165,87 @@ func (s *Session) awaitAnswer(w http.ResponseWriter, r *http.Request, g *pending
 		}
 		<-g.answered // at the last moment
 	}
-	if g.refused != nil {
+	switch {
+	case g.refused != nil:
 		s.srv.refuse(w, r, false, g.refused)
-		return
+	case g.queue != nil:
+		s.writeAnswer(w, r, poll, g.queue)
+	default:
+		if err := s.srv.writePoll(w, r, nil, g.final, false); err != nil {
+			s.failAnswer(err)
+		}
 	}
-	s.writeAnswer(w, r, g.queue, g.final)
 }
 
-// writeAnswer writes the answer of a poll.
-func (s *Session) writeAnswer(w http.ResponseWriter, r *http.Request, q *queue, final *packet.Frame) {
-	if err := s.srv.writePoll(w, r, q, final, false); err != nil {
-		// The frames are not used again: with HTTP/2 they may still be being written
-		// to a stream that the client has cancelled.
+// writeAnswer writes the answer of a poll, which takeAnswer has returned.
+func (s *Session) writeAnswer(w http.ResponseWriter, r *http.Request, poll *pollState, q *queue) {
+	err := errEnded // unless writePoll returns: Options.Header may panic
+	defer func() {
+		if err != nil {
+			// The frames are not used again: with HTTP/2 they may still be being written
+			// to a stream that the client has cancelled.
+			s.srv.loseQueue(q)
+		} else {
+			s.srv.freeQueue(q, nil)
+		}
+		s.answered(poll)
+	}()
+	if err = s.srv.writePoll(w, r, q, nil, false); err != nil {
 		s.failAnswer(err)
-		return
 	}
-	s.srv.freeQueue(q)
 }
 
 // failAnswer ends the session because the answer of a poll could not be written.
 func (s *Session) failAnswer(err error) {
 	if s.Transport() == Polling {
-		s.end(ending{reason: reasonOfWrite(err), err: err})
+		s.end(ending{reason: reasonOfWrite(err), err: detailOfWrite(err)})
+	}
+}
+
+// answered is called when an answer has been written, or could not be.
+func (s *Session) answered(poll *pollState) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	poll.answers--
+	if s.poll != poll || s.State() == StateClosed {
+		return
+	}
+	if q := s.queue; q != nil && q.counted {
+		q.account.Progress()
+	}
+	if s.sealed && poll.get == nil {
+		s.srv.timers.pollingGrace.Arm(&s.heartbeat)
+	}
+	if s.queue != nil && s.queue.empty() && poll.answers == 0 { // it has marks only
+		s.srv.freeQueue(s.takeQueue(), nil)
+	}
+	poll.expectPoll()
+}
+
+// expectPoll begins the time in which a client has to poll for what waits, unless
+// something else is to be waited for first. A ping alone is left to the heartbeat. The
+// session's mu is held.
+func (p *pollState) expectPoll() {
+	s := p.session
+	if p.get != nil || p.answers > 0 || p.upgrade != nil || s.queue.empty() || s.srv.wheel.Armed(&p.stall) {
+		return
+	}
+	for _, f := range s.queue.waiting() {
+		if f != s.srv.frames.ping {
+			s.srv.timers.write.Arm(&p.stall)
+			return
+		}
+	}
+}
+
+// Expire ends the session of a client that has not polled for what waits for it.
+func (p *pollState) Expire(*wheel.Entry) {
+	s := p.session
+	s.mu.Lock()
+	stalled := s.poll == p && p.get == nil && p.answers == 0 && p.upgrade == nil && !s.queue.empty() && !s.srv.wheel.Armed(&p.stall)
+	s.mu.Unlock()
+	if stalled {
+		s.end(ending{reason: SlowConsumer, err: ErrNoProgress})
 	}
 }
 
@@ -196,12 +267,24 @@ func (srv *Server) answerDeparted(w http.ResponseWriter, r *http.Request) {
 	_ = srv.writePoll(w, r, nil, srv.frames.noop, false)
 }
 
-// takeAnswer takes what is queued, for the answer of a poll. mu is held.
+// answerSize is about how much is sent in the answer to one poll. The rest waits for the
+// next poll, which shows that the client makes progress.
+const answerSize = 1 << 20
+
+// takeAnswer takes what is queued, or as much of it as belongs into one answer. The
+// caller writes it and then calls answered. mu is held.
 func (s *Session) takeAnswer() *queue {
+	s.poll.answers++
+	s.srv.wheel.Disarm(&s.poll.stall)
 	if s.sealed {
-		s.srv.timers.pollingGrace.Arm(&s.heartbeat)
+		s.srv.timers.write.Arm(&s.heartbeat)
 	}
-	return s.takeQueue()
+	q := s.takeQueue()
+	part := q.split(s.srv, s, answerSize)
+	if part != q {
+		s.queue = q
+	}
+	return part
 }
 
 // answerPoll gives what is queued to the pending poll. A session that is to end
@@ -211,7 +294,7 @@ func (s *Session) takeAnswer() *queue {
 func (s *Session) answerPoll() {
 	switch {
 	case s.poll == nil || s.poll.get == nil:
-	case s.queue != nil:
+	case !s.queue.empty():
 		s.poll.answer(s.takeAnswer(), nil)
 	case s.sealed:
 		s.mu.Unlock()

@@ -67,16 +67,13 @@ func TestVolatileOnPolling(t *testing.T) {
 func TestQueueOfPollingSessionIsBounded(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		b := newBench(t, &engine.Options{MaxQueueBytes: 1000})
+		b := newBench(t, &engine.Options{MaxQueueBytes: 10_000})
 		defer b.stop()
 		b.poll()
 		// One message of any size can always be queued.
-		b.session.Send(engine.NewTextFrame(strings.Repeat("x", 5000)), 0)
-		for range 9 {
-			b.session.Send(engine.NewTextFrame(strings.Repeat("x", 100)), 0)
-		}
+		b.session.Send(engine.NewTextFrame(strings.Repeat("x", 20_000)), 0)
 		b.wantOpen()
-		b.session.Send(engine.NewTextFrame(strings.Repeat("x", 100)), 0)
+		b.session.Send(engine.NewTextFrame("x"), 0)
 		b.wantReason(engine.SlowConsumer)
 		if _, errs := b.journal.closed(); !errors.Is(errs[0], engine.ErrQueueFull) {
 			t.Errorf("detail = %v", errs)

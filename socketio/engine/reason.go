@@ -59,6 +59,8 @@ var (
 	// Options.InputBudget, and this client's had waited for the longest time or was the
 	// largest.
 	ErrInputBudget = errors.New("unhandled input of all clients exceeds its budget")
+	// ErrSessionClosed: the session has ended. Session.Flush returns it.
+	ErrSessionClosed = errors.New("session is closed")
 	// ErrPanic: the receiver panicked. The panic has been logged.
 	ErrPanic = errors.New("receiver panicked")
 )

@@ -9,50 +9,6 @@ import (
 // all frames that were sent before.
 const seal uint8 = 1 << 7
 
-// queue holds the frames that wait for a session. It comes from a pool; a
-// session on which nothing happens has none.
-type queue struct {
-	frames   []*packet.Frame
-	pong     *packet.Frame // the answer to the latest ping; it goes behind the frames
-	behind   int           // bytes behind the head, counted while the session is not writable
-	compress bool          // not all frames were sent with NoCompress
-}
-
-// maxIdleQueue is the number of frames up to which an empty queue is pooled.
-const maxIdleQueue = 256
-
-// newQueue takes an empty queue out of the pool.
-func (srv *Server) newQueue() *queue {
-	if q, ok := srv.queues.Get().(*queue); ok {
-		return q
-	}
-	return &queue{frames: make([]*packet.Frame, 0, 4)}
-}
-
-// freeQueue returns a queue to the pool, and those of its frames that nobody else
-// has. q may be nil.
-func (srv *Server) freeQueue(q *queue) {
-	if q == nil {
-		return
-	}
-	for _, f := range q.frames {
-		srv.recycle(f)
-	}
-	if cap(q.frames) > maxIdleQueue {
-		return
-	}
-	clear(q.frames)
-	q.frames, q.pong, q.behind, q.compress = q.frames[:0], nil, 0, false
-	srv.queues.Put(q)
-}
-
-// recycle returns a frame to its pool if nobody else has it.
-func (srv *Server) recycle(f *Frame) {
-	if f.Recyclable() {
-		srv.once.Put(f)
-	}
-}
-
 // Send queues a frame and, unless other frames are on their way, writes it at
 // once. It never waits for the client. On a session that is not open the frame
 // is dropped silently.
@@ -88,8 +44,9 @@ func (s *Session) sendAlone(f *Frame) bool {
 	switch {
 	case n < len(b):
 		q := s.srv.newQueue()
-		q.frames = append(q.frames, f)
-		s.startDrain(c, q, n)
+		q.append(s.srv, []*packet.Frame{f})
+		q.skip = n
+		s.block(c, q)
 	case s.sealed || s.queue != nil || s.State() == StateClosed:
 		// Something has come up meanwhile.
 		sc := s.srv.pool.Borrow()
@@ -126,7 +83,7 @@ func (s *Session) ready() bool {
 	if s.conn != nil {
 		return !s.blocked
 	}
-	return s.poll != nil && s.poll.get != nil && s.poll.upgrade == nil
+	return s.poll != nil && s.poll.get != nil
 }
 
 // enqueue appends frames to the queue. It reports whether the session has to be
@@ -139,11 +96,6 @@ func (s *Session) enqueue(frames []*packet.Frame, flags uint8) bool {
 	}
 	if flags&seal != 0 {
 		s.sealed = true
-		if s.conn == nil && s.queue == nil {
-			// Nothing has to be delivered, so the client's next poll is not
-			// worth waiting for any longer than clients usually take.
-			s.srv.timers.pollingGrace.Arm(&s.heartbeat)
-		}
 	} else if !s.push(frames, SendOption(flags)) {
 		s.mu.Unlock()
 		if SendOption(flags)&Volatile == 0 {
@@ -151,10 +103,11 @@ func (s *Session) enqueue(frames []*packet.Frame, flags uint8) bool {
 		}
 		return false
 	}
-	// Whoever is writing looks at the queue again before giving up the output.
+	// The one who is writing looks at the queue again before giving up the output.
 	due := !s.touched && !s.writing
 	s.touched = s.touched || due
 	s.mu.Unlock()
+	s.srv.output.Relieve()
 	return due
 }
 
@@ -167,21 +120,30 @@ func (s *Session) push(frames []*packet.Frame, o SendOption) bool {
 	}
 	if s.queue == nil {
 		s.queue = s.srv.newQueue()
-	} else if !ready && len(s.queue.frames) > 0 {
-		n := s.queue.behind
-		for _, f := range frames {
-			n += f.Len()
-		}
-		if n > s.srv.opts.MaxQueueBytes {
+	}
+	q := s.queue
+	if !ready {
+		s.srv.begin(q, s)
+		if len(q.waiting()) > 0 && q.account.Bytes()+memory(frames) > int64(s.srv.opts.MaxQueueBytes) {
 			return false
 		}
-		s.queue.behind = n
 	}
-	s.queue.frames = append(s.queue.frames, frames...)
+	q.append(s.srv, frames)
 	if o&NoCompress == 0 {
-		s.queue.compress = true
+		q.compress = true
+	}
+	if !ready && s.poll != nil {
+		s.poll.expectPoll()
 	}
 	return true
+}
+
+// memory is what frames take in a queue.
+func memory(frames []*packet.Frame) (n int64) {
+	for _, f := range frames {
+		n += f.Memory() + place
+	}
+	return n
 }
 
 // takeQueue removes and returns the queue; nil if it is empty. mu is held.

@@ -32,6 +32,7 @@ type Server struct {
 	frames   struct{ ping, pongProbe, close, noop *packet.Frame }
 
 	queues  sync.Pool // of *queue
+	pieces  sync.Pool // of *piece
 	once    sync.Pool // of *Frame, see NewFrame
 	batches sync.Pool // of *Batch
 	buffers sync.Pool // of *readBuffer

@@ -126,7 +126,7 @@ func TestEndDoesNotWaitForTheConnection(t *testing.T) {
 func TestPongWhileAPingIsDue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := NewServer(func(*Session) Receiver { return echoes{} }, nil)
-		s, refused := srv.open(httptest.NewRequest(http.MethodGet, "/", nil), func(s *Session) { s.poll = new(pollState) })
+		s, refused := srv.open(httptest.NewRequest(http.MethodGet, "/", nil), srv.newPollState)
 		if refused != nil {
 			t.Fatal(refused)
 		}

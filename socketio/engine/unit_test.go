@@ -156,7 +156,7 @@ func TestSizes(t *testing.T) {
 	for name, c := range map[string]struct{ size, most uintptr }{
 		"Session":   {unsafe.Sizeof(Session{}), 160},
 		"wsConn":    {unsafe.Sizeof(wsConn{}), 80},
-		"pollState": {unsafe.Sizeof(pollState{}), 48},
+		"pollState": {unsafe.Sizeof(pollState{}), 112},
 	} {
 		if c.size > c.most {
 			t.Errorf("a %s takes %d bytes, want at most %d", name, c.size, c.most)

@@ -48,7 +48,7 @@ func (srv *Server) upgradeSession(w http.ResponseWriter, r *http.Request, s *Ses
 	var l link
 	if err == nil {
 		l = u.conn.adopt(conn)
-		if err = l.write(head, srv.opts.WriteTimeout); err != nil {
+		if err = writeLink(l, head, srv.opts.WriteTimeout); err != nil {
 			l.close()
 		}
 	}
@@ -181,7 +181,7 @@ func (u *upgradeTry) pushPoll(late bool) {
 // write writes a frame to the connection. Only the connection's reader writes
 // during a try, so it may block.
 func (u *upgradeTry) write(f *packet.Frame) error {
-	return u.conn.link().write(f.WebSocket(), u.session.srv.opts.WriteTimeout)
+	return writeLink(u.conn.link(), f.WebSocket(), u.session.srv.opts.WriteTimeout)
 }
 
 // onMessage handles a message during the try: a ping to be answered, then the

@@ -188,7 +188,7 @@ func (srv *Server) openWebSocket(w http.ResponseWriter, r *http.Request) {
 // answerHandshake writes the head of the answer and the first packet together,
 // then whatever else is queued.
 func (srv *Server) answerHandshake(s *Session, head []byte) {
-	if err := s.conn.link().write(append(head, srv.openFrame(s).WebSocket()...), srv.opts.WriteTimeout); err != nil {
+	if err := writeLink(s.conn.link(), append(head, srv.openFrame(s).WebSocket()...), srv.opts.WriteTimeout); err != nil {
 		s.end(ending{reason: TransportError, err: err, gone: true})
 		s.conn.link().close() // which is left to us if something else has ended the session
 		return
@@ -207,7 +207,7 @@ func (srv *Server) turnAway(w http.ResponseWriter, head []byte) {
 		return
 	}
 	l := newNetLink(conn)
-	if l.write(append(head, packet.Control(ws.OpClose, nil).WebSocket()...), srv.opts.WriteTimeout) == nil && l.halfCloses() {
+	if writeLink(l, append(head, packet.Control(ws.OpClose, nil).WebSocket()...), srv.opts.WriteTimeout) == nil && l.halfCloses() {
 		l.closeWrite()
 		l.drain(time.Now().Add(lingerTimeout))
 	}

@@ -76,6 +76,9 @@ type job[S Session] struct {
 	one   [1]*packet.Frame
 	many  []*packet.Frame // instead of one, if there are more
 	flags uint8
+	// passed is closed when the jobs before this one have been appended; such a job
+	// does nothing else.
+	passed chan<- struct{}
 }
 
 // list is a reusable set of recipients.
@@ -112,6 +115,11 @@ func (p *Pool[S]) Close() {
 		sh.mu.Lock()
 		if !sh.closed {
 			sh.closed = true
+			for _, j := range sh.inbox {
+				if j.passed != nil {
+					close(j.passed)
+				}
+			}
 			sh.inbox = nil
 			sh.space.Broadcast()
 			close(sh.wake)
@@ -159,6 +167,20 @@ func (p *Pool[S]) SendOne(shard int, to S, frame *packet.Frame, flags uint8, coa
 		return
 	}
 	sh.post(job[S]{to: to, one: [1]*packet.Frame{frame}, flags: flags})
+}
+
+// Barrier returns a channel that is closed once everything that the caller has sent
+// through the shard is in the queues of its sessions; nil if that is so already.
+func (p *Pool[S]) Barrier(shard int) <-chan struct{} {
+	sh := &p.shards[shard]
+	if !sh.busy.Load() {
+		return nil
+	}
+	passed := make(chan struct{})
+	if !sh.post(job[S]{passed: passed}) {
+		return nil // Closed: nothing is under way any more.
+	}
+	return passed
 }
 
 // Flush flushes a session on the caller's goroutine.
@@ -212,8 +234,9 @@ func (j *job[S]) size() (n int) {
 	return n
 }
 
-// post puts a job into the inbox and wakes the shard up if it sleeps.
-func (sh *shard[S]) post(j job[S]) {
+// post puts a job into the inbox and wakes the shard up if it sleeps. It reports false,
+// and drops the job, if the shard is closed.
+func (sh *shard[S]) post(j job[S]) bool {
 	size := j.size()
 	sh.mu.Lock()
 	for (len(sh.inbox) >= maxJobs || sh.bytes >= maxBytes) && !sh.closed {
@@ -221,7 +244,7 @@ func (sh *shard[S]) post(j job[S]) {
 	}
 	if sh.closed {
 		sh.mu.Unlock()
-		return
+		return false
 	}
 	sh.inbox = append(sh.inbox, j)
 	sh.bytes += size
@@ -232,6 +255,7 @@ func (sh *shard[S]) post(j job[S]) {
 		sh.wake <- struct{}{}
 	}
 	sh.mu.Unlock()
+	return true
 }
 
 // take swaps the inbox for an empty one. ok is false, and the shard idle, if
@@ -275,6 +299,10 @@ func (p *Pool[S]) round(jobs []job[S], touched []S, sc *Scratch) []S {
 	}
 	for i := range jobs {
 		j := &jobs[i]
+		if j.passed != nil {
+			close(j.passed)
+			continue
+		}
 		frames := j.frames()
 		if j.list == nil {
 			if j.to.Append(frames, j.flags) {

@@ -24,7 +24,28 @@ type Frame struct {
 	binary bool
 	once   bool // it is for one session, which recycles it
 	base64 atomic.Pointer[[]byte]
+	holds  atomic.Int32 // see Hold
 }
+
+// overhead is what a frame takes in memory besides its buffer.
+const overhead = 64
+
+// Memory returns the bytes that the frame takes, with the text form of a binary message
+// that is made when a polling client wants it.
+func (f *Frame) Memory() int64 {
+	n := overhead + cap(f.buf)
+	if f.binary {
+		n += base64.StdEncoding.EncodedLen(len(f.buf))
+	}
+	return int64(n)
+}
+
+// Hold counts one who keeps the frame for longer, and reports whether that is the
+// first one: then its memory is to be counted.
+func (f *Frame) Hold() (first bool) { return f.holds.Add(1) == 1 }
+
+// Drop is the opposite of Hold. It reports whether nobody is left who keeps the frame.
+func (f *Frame) Drop() (last bool) { return f.holds.Add(-1) == 0 }
 
 // New returns the frame of a message whose payload fill appends to the buffer
 // it is given. The buffer has room for sizeHint bytes in front of which the

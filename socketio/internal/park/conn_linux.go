@@ -173,19 +173,21 @@ func (c *Conn) Read(b []byte, deadline time.Time) (int, error) {
 	}
 }
 
-// Write writes all of b unless the deadline comes first. The error is then
+// WriteSome writes as much of b, which is not empty, as the connection takes, and waits
+// until that is something. If it is nothing until the deadline, the error is
 // [os.ErrDeadlineExceeded].
-func (c *Conn) Write(b []byte, deadline time.Time) error {
+func (c *Conn) WriteSome(b []byte, deadline time.Time) (int, error) {
 	for {
 		n, err := c.TryWrite(b)
-		if b = b[n:]; err != nil || len(b) == 0 {
-			return err
-		}
-		if n > 0 {
-			continue
+		if n > 0 || err != nil {
+			return n, err
 		}
 		if err := c.await(deadline, func(s *signals) chan struct{} { return s.output }); err != nil {
-			return err
+			// The system tells of room in the output only when there is much of it.
+			if n, werr := c.TryWrite(b); n > 0 || werr != nil {
+				return n, werr
+			}
+			return 0, err
 		}
 	}
 }

@@ -61,5 +61,5 @@ func (*Conn) TryWrite([]byte) (int, error) { return 0, ErrUnsupported }
 // Read returns [ErrUnsupported].
 func (*Conn) Read([]byte, time.Time) (int, error) { return 0, ErrUnsupported }
 
-// Write returns [ErrUnsupported].
-func (*Conn) Write([]byte, time.Time) error { return ErrUnsupported }
+// WriteSome returns [ErrUnsupported].
+func (*Conn) WriteSome([]byte, time.Time) (int, error) { return 0, ErrUnsupported }

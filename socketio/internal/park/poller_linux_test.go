@@ -281,6 +281,18 @@ func TestWatchFails(t *testing.T) {
 	}
 }
 
+// writeAll writes all of b. The timeout is for each piece that the connection takes.
+func writeAll(c *Conn, b []byte, timeout time.Duration) error {
+	for len(b) > 0 {
+		n, err := c.WriteSome(b, time.Now().Add(timeout))
+		if err != nil {
+			return err
+		}
+		b = b[n:]
+	}
+	return nil
+}
+
 func TestBlockingWrite(t *testing.T) {
 	p := newPoller(t)
 	c, peer := watched(t, p, newWitness())
@@ -290,7 +302,7 @@ func TestBlockingWrite(t *testing.T) {
 		b, _ := io.ReadAll(peer)
 		got <- b
 	}()
-	if err := c.Write(message, time.Now().Add(patience)); err != nil {
+	if err := writeAll(c, message, patience); err != nil {
 		t.Fatal(err)
 	}
 	if err := c.CloseWrite(); err != nil {
@@ -304,7 +316,7 @@ func TestBlockingWrite(t *testing.T) {
 func TestDeadlines(t *testing.T) {
 	p := newPoller(t)
 	c, _ := watched(t, p, newWitness())
-	err := c.Write(make([]byte, 64<<20), time.Now().Add(20*time.Millisecond))
+	err := writeAll(c, make([]byte, 64<<20), 20*time.Millisecond)
 	if !errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Errorf("writing to one who does not read: %v", err)
 	}
@@ -321,7 +333,7 @@ func TestCloseEndsWaiting(t *testing.T) {
 		_, err := c.Read(make([]byte, 1), time.Now().Add(time.Hour))
 		failed <- err
 	}()
-	go func() { failed <- c.Write(make([]byte, 64<<20), time.Now().Add(time.Hour)) }()
+	go func() { failed <- writeAll(c, make([]byte, 64<<20), time.Hour) }()
 	for c.signal.Load() == nil {
 		runtime.Gosched()
 	}
