@@ -97,6 +97,10 @@ func (s *Session) end(e ending) {
 	s.srv.wheel.Disarm(&s.heartbeat)
 	try, conn := s.trying(), s.conn
 	departs := e.noop && s.poll != nil && s.poll.get == nil
+	if try != nil && try.probed && s.poll.get == nil && !e.noop {
+		try.outlive()
+		try = nil
+	}
 	var stopReading func()
 	if s.poll != nil {
 		s.poll.upgrade = nil

@@ -47,6 +47,7 @@ func (p *pollState) answer(q *queue, final *packet.Frame) {
 // client that polls when it ought to have stopped is refused, just as if its
 // request had come a moment later.
 func (p *pollState) discard(srv *Server) {
+	srv.wheel.Disarm(&p.stall)
 	switch {
 	case p.get == nil:
 	case p.get.late:
@@ -61,6 +62,7 @@ func (p *pollState) discard(srv *Server) {
 // answered. If a data request is being read, it returns what stops that, to be called
 // without the session's mu.
 func (p *pollState) finish(srv *Server, noop bool) (stopReading func()) {
+	srv.wheel.Disarm(&p.stall)
 	if p.get != nil {
 		final := srv.frames.close
 		if noop {

@@ -47,6 +47,7 @@ type Server struct {
 	mu       sync.RWMutex
 	sessions idtable.Table[*Session]
 	departed map[string]*Session // see unregister
+	orphans  map[*upgradeTry]struct{}
 	draining bool
 
 	// tasks counts the sessions whose receiver has not been told of their end,
@@ -68,6 +69,7 @@ func NewServer(accept Accept, opts *Options) *Server {
 		wheel:    wheel.New(),
 		sessions: idtable.New[*Session](),
 		departed: make(map[string]*Session),
+		orphans:  make(map[*upgradeTry]struct{}),
 		stopped:  make(chan struct{}),
 	}
 	srv.output, srv.input = budget.New(srv.opts.OutputBudget), budget.New(srv.opts.InputBudget)
@@ -228,6 +230,7 @@ func (srv *Server) Draining() bool {
 // its own part only: call both.
 func (srv *Server) Shutdown(ctx context.Context) error {
 	srv.StopAccepting()
+	srv.hurryOrphans()
 	for s := range srv.Sessions() {
 		s.Close(ServerShutdown)
 	}

@@ -2,8 +2,10 @@ package engine
 
 import (
 	"errors"
+	"maps"
 	"net/http"
 	"os"
+	"slices"
 
 	"github.com/tandem-go/tandem/socketio/internal/packet"
 	"github.com/tandem-go/tandem/socketio/internal/wheel"
@@ -19,6 +21,8 @@ type upgradeTry struct {
 	conn    *wsConn
 	timeout wheel.Entry
 	tick    wheel.Entry
+	probed  bool // the client's ping has been answered: it stops polling, and confirms
+	orphan  bool // see outlive
 }
 
 // probe is the data of the ping with which a client begins.
@@ -41,6 +45,7 @@ func (srv *Server) upgradeSession(w http.ResponseWriter, r *http.Request, s *Ses
 		return
 	}
 	s.poll.upgrade = u
+	srv.wheel.Disarm(&s.poll.stall)
 	srv.tasks.Add(1)
 	s.mu.Unlock()
 
@@ -88,17 +93,60 @@ func (u *upgradeTry) start(l link) bool {
 }
 
 // release gives the session free for another try. It reports whether it was
-// claimed by this one.
+// claimed by this one, or this one has outlived it.
 func (u *upgradeTry) release() bool {
 	s := u.session
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	u.disarm()
-	if s.trying() != u {
+	switch {
+	case u.orphan:
+		u.orphan = false
+		s.srv.forgetOrphan(u)
+	case s.trying() != u:
 		return false
+	default:
+		s.poll.upgrade = nil
+		s.poll.expectPoll()
 	}
-	s.poll.upgrade = nil
 	return true
+}
+
+// outlive lets a try go on although its session has ended, until the client confirms the
+// upgrade or UpgradeTimeout is over: then the connection is closed. A client whose ping
+// has been answered stops polling, and does not notice the end of a connection that is
+// not yet its transport. The session's mu is held.
+func (u *upgradeTry) outlive() {
+	srv := u.session.srv
+	u.orphan = true
+	srv.wheel.Disarm(&u.tick)
+	srv.mu.Lock()
+	srv.orphans[u] = struct{}{}
+	srv.mu.Unlock()
+	if srv.Draining() {
+		srv.timers.pollingGrace.Arm(&u.timeout)
+	}
+}
+
+func (srv *Server) forgetOrphan(u *upgradeTry) {
+	srv.mu.Lock()
+	defer srv.mu.Unlock()
+	delete(srv.orphans, u)
+}
+
+// hurryOrphans gives the clients of tries that have outlived their sessions no more time
+// than a client that polls gets while the server shuts down.
+func (srv *Server) hurryOrphans() {
+	srv.mu.RLock()
+	all := slices.Collect(maps.Keys(srv.orphans))
+	srv.mu.RUnlock()
+	for _, u := range all {
+		u.session.mu.Lock()
+		if u.orphan {
+			srv.timers.pollingGrace.Arm(&u.timeout)
+		}
+		u.session.mu.Unlock()
+	}
 }
 
 // disarm stops the timers. The session's mu is held.
@@ -195,6 +243,9 @@ func (u *upgradeTry) onMessage(binary bool, data []byte) error {
 	case err != nil || p.Binary:
 		return errEnded
 	case p.Type == packet.Ping && string(p.Data) == probe:
+		u.session.mu.Lock()
+		u.probed = true
+		u.session.mu.Unlock()
 		if err := u.write(u.session.srv.frames.pongProbe); err != nil {
 			return err
 		}

@@ -169,11 +169,17 @@ func TestMessagesDuringTheUpgrade(t *testing.T) {
 	ws.expect(t, "4four")
 }
 
-// A volatile message needs a client that takes it at once.
+// A volatile message needs a client that takes it at once, as one does whose poll is pending.
 func TestVolatileFramesDuringTheUpgrade(t *testing.T) {
 	s := start(t, nil)
 	c := s.openPolling(t)
 	ws := c.probe(t)
+	poll := c.poll(t)
+	eventually(t, "the poll is pending", c.peer.session.Writable)
+	c.peer.session.Send(engine.NewTextFrame("taken"), engine.Volatile)
+	if res := poll.mustReceive(t, http.MethodGet); res.body != "4taken" {
+		t.Errorf("the pending poll got %q", res.body)
+	}
 	c.peer.session.Send(engine.NewTextFrame("dropped"), engine.Volatile)
 	ws.mustText(t, "2probe")
 	ws.expect(t, "3probe")
@@ -231,8 +237,11 @@ func testSessionThatEndsWhileUpgrading(t *testing.T, opts *engine.Options) {
 					ws.expect(t, "3probe")
 				}
 				end(t, c)
-				ws.expectClosing(t, noStatus, 1000)
 				<-c.peer.closed
+				if probed && name != "by the client" {
+					ws.mustText(t, "5") // which the client sends, since it has stopped polling
+				}
+				ws.expectClosing(t, noStatus, 1000)
 			})
 		}
 	}
