@@ -20,6 +20,7 @@ type wsConn struct {
 	try     *upgradeTry // nil unless the upgrade is still being tried
 	parser  wsframe.Parser
 	parked  parked
+	held    uint32        // see account; the reader's
 	code    ws.StatusCode // of the close frame
 	lingers bool          // it is read on after the close frame
 	taken   bool          // there is a link
@@ -55,6 +56,7 @@ func (c *wsConn) run(early []byte) {
 	var err error
 	if len(early) > 0 {
 		err = c.parser.Feed(early, c.session.srv.limits, &reading{conn: c})
+		c.account()
 	}
 	switch {
 	case err != nil:
@@ -71,6 +73,8 @@ func (c *wsConn) run(early []byte) {
 // finish ends the session of a connection that has ended, and closes it. Whoever
 // was reading calls it.
 func (c *wsConn) finish(err error) {
+	c.parser = wsframe.Parser{}
+	c.account()
 	if c.try != nil {
 		c.try.abandon(err)
 	} else {
@@ -117,6 +121,7 @@ func (c *wsConn) read(src source) {
 		if len(b) > 0 {
 			ferr := c.parser.Feed(b, c.session.srv.limits, src.handler())
 			src.release()
+			c.account()
 			if ferr != nil {
 				err = ferr
 			}

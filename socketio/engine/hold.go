@@ -27,6 +27,19 @@ func (s *Session) Hold(bytes int64) {
 	}
 }
 
+// holdStep is the number of bytes in steps of which the input that a connection has half
+// received is counted.
+const holdStep = 16 << 10
+
+// account counts what the parser keeps. The reader calls it after it has fed the parser.
+func (c *wsConn) account() {
+	steps := uint32(c.parser.Memory() / holdStep)
+	if was := c.held; steps != was {
+		c.held = steps
+		c.session.Hold((int64(steps) - int64(was)) * holdStep)
+	}
+}
+
 // inputOwner is a session as the budget of the input sees it.
 type inputOwner Session
 

@@ -187,6 +187,7 @@ func (c *wsConn) readAvailable(in *input) error {
 		n, err := c.parked.conn.TryRead(in.buf[:])
 		if n > 0 {
 			err = c.parser.Feed(in.buf[:n], c.session.srv.limits, &in.reading)
+			c.account()
 		}
 		switch {
 		case c.parked.marked(stopped):

@@ -21,9 +21,9 @@ const patience = time.Second
 
 // Owner is the client that an account belongs to.
 type Owner interface {
-	// OverBudget ends the client and gives back what its account holds. It is called
-	// at most once for each account, without a lock of the budget that Use or Charge
-	// needs, and must not block.
+	// OverBudget ends the client, which gives back what its account holds, at once or
+	// soon. It is called at most once for each account, without a lock of the budget
+	// that Use, Open and Close need, and must not block.
 	OverBudget()
 }
 
@@ -122,28 +122,32 @@ func (b *Budget) Relieve() {
 	}
 	b.relief.Lock()
 	defer b.relief.Unlock()
-	for _, a := range b.candidates() {
-		if !b.Over() {
+	all, leaving := b.candidates()
+	for _, a := range all {
+		if b.used.Load()-leaving <= b.limit {
 			return
 		}
-		b.end(a)
+		leaving += b.end(a)
 	}
 }
 
-// end tells the owner of an account to go, unless it has been told or has gone.
-func (b *Budget) end(a *Account) {
+// end tells the owner of an account to go, unless it has gone, and returns the bytes that
+// it will give back later.
+func (b *Budget) end(a *Account) (later int64) {
 	b.mu.Lock()
-	owner := a.owner
-	told := a.ended || !a.open
+	owner, gone := a.owner, !a.open
 	a.ended = true
 	b.mu.Unlock()
-	if !told {
-		owner.OverBudget()
+	if gone {
+		return 0
 	}
+	owner.OverBudget()
+	return max(a.Bytes(), 0)
 }
 
-// candidates are the open accounts, those first that have to go first.
-func (b *Budget) candidates() []*Account {
+// candidates returns the open accounts, those first that have to go first, but for those
+// whose owners are going already, and the bytes that these will give back.
+func (b *Budget) candidates() (accounts []*Account, leaving int64) {
 	type candidate struct {
 		account *Account
 		still   time.Duration // 0 unless that has been for too long
@@ -157,7 +161,11 @@ func (b *Budget) candidates() []*Account {
 		if still := now.Sub(a.Moved()); still >= patience {
 			c.still = still
 		}
-		if !a.ended && c.bytes > 0 {
+		switch {
+		case c.bytes <= 0:
+		case a.ended:
+			leaving += c.bytes
+		default:
 			all = append(all, c)
 		}
 	}
@@ -165,9 +173,9 @@ func (b *Budget) candidates() []*Account {
 	slices.SortFunc(all, func(x, y candidate) int {
 		return cmp.Or(cmp.Compare(y.still, x.still), cmp.Compare(y.bytes, x.bytes))
 	})
-	accounts := make([]*Account, len(all))
+	accounts = make([]*Account, len(all))
 	for i, c := range all {
 		accounts[i] = c.account
 	}
-	return accounts
+	return accounts, leaving
 }

@@ -123,6 +123,19 @@ func (p *Parser) extent(b []byte, lim Limits) (int, error) {
 	return size + int(hd.Length), nil
 }
 
+// Memory returns the bytes that are kept of a frame and of a message that are half
+// received.
+func (p *Parser) Memory() int {
+	if p.pending == nil {
+		return 0
+	}
+	n := cap(p.pending.rest)
+	if m := p.pending.partial; m != nil {
+		n += cap(m.data)
+	}
+	return n
+}
+
 // Idle reports whether no frame and no message is half received.
 func (p *Parser) Idle() bool { return p.pending == nil }
 
