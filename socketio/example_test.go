@@ -307,3 +307,23 @@ func ExampleServer_Shutdown() {
 	fmt.Println(errors.Join(io.Shutdown(ctx), srv.Shutdown(ctx)))
 	// Output: <nil>
 }
+
+// The http.Server is shut down by code that does not know the Socket.IO server. Its
+// Shutdown waits for pending long polls, which end because of the registered function.
+func ExampleServer_Shutdown_registered() {
+	io := socketio.NewServer(nil)
+	mux := http.NewServeMux()
+	mux.Handle("/socket.io/", io)
+	srv := &http.Server{Addr: "127.0.0.1:0", Handler: mux, ReadHeaderTimeout: 5 * time.Second}
+
+	ctx, cancel := exampleContext()
+	defer cancel()
+	ended := make(chan error, 1)
+	srv.RegisterOnShutdown(func() { ended <- io.Shutdown(ctx) })
+
+	fmt.Println(srv.Shutdown(ctx))
+	fmt.Println(<-ended) // which srv.Shutdown does not wait for
+	// Output:
+	// <nil>
+	// <nil>
+}

@@ -82,7 +82,9 @@ func NewServer(opts *Options) *Server {
 }
 
 // ServeHTTP serves the requests of clients: handshakes, long polls, posts and
-// WebSocket upgrades.
+// WebSocket upgrades. A long poll is a request that takes as long as nothing is sent to
+// its client; the ReadTimeout and the WriteTimeout of the [http.Server] do not end it,
+// and the Shutdown of the http.Server waits for it: see [Server.Shutdown].
 func (srv *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { srv.engine.ServeHTTP(w, r) }
 
 // Engine returns the server of the underlying connections.
@@ -215,7 +217,9 @@ func (srv *Server) encodeOnce(p *adapter.Packet) *encoded {
 // it on another goroutine.
 //
 // Shutdown does not touch the [http.Server]. Call its Shutdown method as well,
-// after this one or at the same time.
+// after this one or at the same time: alone it leaves WebSockets open and waits for
+// pending long polls, each up to the PingInterval. A function that is registered with
+// [http.Server.RegisterOnShutdown] can call this method, so that they end at once.
 func (srv *Server) Shutdown(ctx context.Context) error {
 	srv.draining.Store(true)
 	srv.engine.StopAccepting()

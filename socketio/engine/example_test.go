@@ -3,8 +3,10 @@ package engine_test
 import (
 	"context"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"strings"
 
 	"github.com/gorilla/websocket"
@@ -64,4 +66,39 @@ func ExampleServer_NewBatch() {
 	batch.Send([]*engine.Frame{engine.NewTextFrame("good night")}, engine.Volatile)
 	fmt.Println(srv.Len())
 	// Output: 0
+}
+
+// Long polls are pending requests: the Shutdown of the http.Server waits for them
+// unless the engine ends them.
+func ExampleServer_Shutdown() {
+	srv := engine.NewServer(func(*engine.Session) engine.Receiver { return echoReceiver{} }, nil)
+	ts := httptest.NewServer(srv)
+	defer ts.Close()
+	ended := make(chan error, 1)
+	ts.Config.RegisterOnShutdown(func() { ended <- srv.Shutdown(context.Background()) })
+
+	get := func(query string) string {
+		resp, err := http.Get(ts.URL + "/?EIO=4&transport=polling" + query)
+		if err != nil {
+			return err.Error()
+		}
+		defer resp.Body.Close()
+		body, _ := io.ReadAll(resp.Body)
+		return string(body)
+	}
+	fmt.Println(get("")[:1]) // the client has a session
+	var session *engine.Session
+	for session = range srv.Sessions() {
+	}
+	poll := make(chan string)
+	go func() { poll <- get("&sid=" + session.ID()) }()
+	for !session.Writable() { // until the poll is pending
+		runtime.Gosched()
+	}
+	fmt.Println(ts.Config.Shutdown(context.Background()), <-ended)
+	fmt.Println(<-poll) // a close packet
+	// Output:
+	// 0
+	// <nil> <nil>
+	// 1
 }

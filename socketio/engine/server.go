@@ -83,6 +83,12 @@ func NewServer(accept Accept, opts *Options) *Server {
 }
 
 // ServeHTTP serves one request of a client.
+//
+// A poll for which there is nothing is a request that takes long: until something is
+// sent, a ping at the latest. The ReadTimeout and the WriteTimeout of the http.Server
+// do not end it. The Shutdown of the http.Server waits for it, as for every request,
+// and so does the Close of httptest.Server: see [Server.Shutdown]. The Close of the
+// http.Server ends it, and its session with [ErrPollAborted].
 func (srv *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !srv.serves(r.URL.Path) {
 		http.NotFound(w, r)
@@ -226,8 +232,11 @@ func (srv *Server) Draining() bool {
 // returns the context's error; the goroutines then end as soon as the receivers
 // return. It must not be called from a receiver.
 //
-// Like the Shutdown of http.Server, which does not touch WebSockets, it concerns
-// its own part only: call both.
+// It does not touch the http.Server, whose own Shutdown is not enough: that leaves
+// WebSockets alone, and waits for pending polls, which may take a whole PingInterval.
+// Call both, this one first or at the same time. Where only the http.Server is at
+// hand to who ends the program, http.Server.RegisterOnShutdown can call this method;
+// http.Server.Shutdown does not wait for it.
 func (srv *Server) Shutdown(ctx context.Context) error {
 	srv.StopAccepting()
 	srv.hurryOrphans()
