@@ -2,6 +2,7 @@ package engine
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"os"
 
@@ -22,6 +23,9 @@ type ending struct {
 // endingOfRead classifies what ended the reading of a WebSocket.
 func endingOfRead(err error) ending {
 	if ce, ok := errors.AsType[*wsframe.CloseError](err); ok {
+		if ce.Code == ws.StatusMessageTooBig {
+			err = fmt.Errorf("%w: %w", ErrPayloadTooLarge, err)
+		}
 		return ending{reason: TransportError, err: err, code: ce.Code}
 	}
 	if errors.Is(err, io.EOF) {

@@ -2,25 +2,13 @@ package engine
 
 import (
 	"bytes"
-	"errors"
 	"io"
 	"net/http"
 	"strings"
-	"time"
 	"unicode/utf8"
 
 	"github.com/tandem-go/tandem/socketio/internal/packet"
 )
-
-// maxIdleBody is the size up to which the buffer of a request body is pooled.
-const maxIdleBody = 64 << 10
-
-// firstRead is the size up to which a request body is read into a buffer that was
-// made for it.
-const firstRead = 4 << 10
-
-// errTooLarge reports a body beyond Options.MaxPayload.
-var errTooLarge = errors.New("the request body is too large")
 
 // serveData delivers the packets of a data request.
 func (s *Session) serveData(w http.ResponseWriter, r *http.Request) {
@@ -35,6 +23,7 @@ func (s *Session) serveData(w http.ResponseWriter, r *http.Request) {
 
 // receiveData delivers the packets of a data request, or answers it and reports false.
 func (s *Session) receiveData(w http.ResponseWriter, r *http.Request) bool {
+	aside := !s.srv.setBodyDeadline(w, r)
 	poll := s.beginData(w, r)
 	if poll == nil {
 		return false
@@ -45,21 +34,14 @@ func (s *Session) receiveData(w http.ResponseWriter, r *http.Request) bool {
 		w.WriteHeader(http.StatusBadRequest)
 		return false
 	}
-	buf := s.srv.newBody()
-	defer s.srv.freeBody(buf)
-	err := s.readBody(buf, r)
+	buf, err := s.readBody(r, aside)
 	s.endReading(poll)
-	switch {
-	case errors.Is(err, errTooLarge):
-		// The session lives on, as with the reference server.
-		w.WriteHeader(http.StatusRequestEntityTooLarge)
-		return false
-	case err != nil:
-		s.end(ending{reason: TransportError, err: ErrDataAborted})
-		w.Header().Set("Connection", "close")
-		w.WriteHeader(http.StatusBadRequest)
+	if err != nil {
+		s.failBody(w, r, err)
 		return false
 	}
+	defer s.srv.freeBody(buf)
+	clearDeadlines(w) // The receiver may take its time.
 	if !s.deliverPayload(buf.Bytes()) {
 		w.WriteHeader(http.StatusBadRequest)
 		return false
@@ -121,41 +103,6 @@ func (s *Session) endData(poll *pollState) {
 	poll.post = nil
 }
 
-// interrupt stops the reading of a request body. The writer may be the user's, so no lock
-// is held.
-func interrupt(w http.ResponseWriter) {
-	// Where that is not supported, the request ends with its connection.
-	_ = http.NewResponseController(w).SetReadDeadline(time.Unix(1, 0))
-}
-
-// readBody reads a request body, counting while it arrives.
-func (s *Session) readBody(buf *bytes.Buffer, r *http.Request) error {
-	limit := s.srv.opts.MaxPayload
-	if r.ContentLength > limit {
-		return errTooLarge
-	}
-	// One byte more than a small body has, so that its end is noticed at once. The
-	// length of a large one is only a promise.
-	buf.Grow(int(min(max(r.ContentLength, 0), firstRead)) + 1)
-	for {
-		if buf.Available() == 0 {
-			buf.Grow(bytes.MinRead)
-		}
-		b := buf.AvailableBuffer()
-		n, err := r.Body.Read(b[:cap(b)])
-		buf.Write(b[:n])
-		switch {
-		case int64(buf.Len()) > limit:
-			return errTooLarge
-		case errors.Is(err, io.EOF):
-			// It spares net/http to look for the end itself.
-			return r.Body.Close()
-		case err != nil:
-			return err
-		}
-	}
-}
-
 // deliverPayload delivers the packets of a body up to the first bad one. It
 // reports whether there was none.
 func (s *Session) deliverPayload(body []byte) bool {
@@ -183,21 +130,4 @@ func (s *Session) deliverPayload(body []byte) bool {
 		}
 	}
 	return true
-}
-
-// newBody takes an empty buffer for a request body out of the pool.
-func (srv *Server) newBody() *bytes.Buffer {
-	if b, ok := srv.bodies.Get().(*bytes.Buffer); ok {
-		return b
-	}
-	return new(bytes.Buffer)
-}
-
-// freeBody returns a buffer to the pool.
-func (srv *Server) freeBody(b *bytes.Buffer) {
-	if b.Cap() > maxIdleBody {
-		return
-	}
-	b.Reset()
-	srv.bodies.Put(b)
 }

@@ -16,7 +16,6 @@ import (
 
 func TestLimitOfDataRequests(t *testing.T) {
 	s := start(t, &engine.Options{MaxPayload: 1000})
-	c := s.openPolling(t)
 	chunked := func(n int) (string, string) {
 		half := n / 2
 		return fmt.Sprintf("%x\r\n%s\r\n%x\r\n%s\r\n0\r\n\r\n",
@@ -27,6 +26,7 @@ func TestLimitOfDataRequests(t *testing.T) {
 	}
 	for name, request := range map[string]func(int) (string, string){"with a length": plain, "chunked": chunked} {
 		t.Run(name, func(t *testing.T) {
+			c := s.openPolling(t)
 			body, header := request(1000)
 			if res := s.request(t, http.MethodPost, c.query(), body, header); res.status != http.StatusOK {
 				t.Errorf("exactly the limit: got %d %q", res.status, res.body)
@@ -35,12 +35,19 @@ func TestLimitOfDataRequests(t *testing.T) {
 			body, header = request(1001)
 			expectEmpty(t, s.request(t, http.MethodPost, c.query(), body, header), http.StatusRequestEntityTooLarge)
 			c.peer.expectNow(t)
+			c.expectTooLarge(t)
 		})
 	}
-	// The session has not been harmed.
-	c.mustPost(t, "4hello")
-	c.peer.expectNow(t, text("hello"))
-	c.peer.expectOpen(t)
+}
+
+// expectTooLarge checks that the session has ended because of a request or a message
+// that was too large.
+func (c *pollingClient) expectTooLarge(t *testing.T) {
+	t.Helper()
+	if err := c.peer.expectClose(t, engine.TransportError); !errors.Is(err, engine.ErrPayloadTooLarge) {
+		t.Errorf("error %v, want %v", err, engine.ErrPayloadTooLarge)
+	}
+	c.expectGone(t)
 }
 
 // Bytes count, not characters.
@@ -53,6 +60,9 @@ func TestLimitCountsBytes(t *testing.T) {
 	ws.mustText(t, "4€€€", "4€€€€")
 	ws.expectClosing(t, 1009)
 	ws.peer.expectNow(t, text("€€€"))
+	if err := ws.peer.expectClose(t, engine.TransportError); !errors.Is(err, engine.ErrPayloadTooLarge) {
+		t.Errorf("error %v, want %v", err, engine.ErrPayloadTooLarge)
+	}
 }
 
 // The limit is checked while reading, so that neither a large claim nor an endless
@@ -65,8 +75,9 @@ func TestFaultLimitIsEnforcedWhileReading(t *testing.T) {
 		t.Fatal(err)
 	}
 	expectEmpty(t, conn.mustReceive(t, http.MethodPost), http.StatusRequestEntityTooLarge)
+	c.expectTooLarge(t)
 
-	conn = s.open(t)
+	c, conn = s.openPolling(t), s.open(t)
 	if err := conn.send(http.MethodPost, c.query(), "", "Transfer-Encoding: chunked"); err != nil {
 		t.Fatal(err)
 	}
@@ -79,8 +90,7 @@ func TestFaultLimitIsEnforcedWhileReading(t *testing.T) {
 		}
 	}()
 	expectEmpty(t, conn.mustReceive(t, http.MethodPost), http.StatusRequestEntityTooLarge)
-	c.mustPost(t, "4hello")
-	c.peer.expectNow(t, text("hello"))
+	c.expectTooLarge(t)
 }
 
 func TestLimitOfWebSocketMessages(t *testing.T) {

@@ -36,7 +36,8 @@ type Options struct {
 	UpgradeTimeout time.Duration
 
 	// MaxPayload is the largest request body and the largest WebSocket message
-	// in bytes. The default is 1,000,000.
+	// in bytes. A client that sends a larger one is disconnected, with
+	// [ErrPayloadTooLarge]. The default is 1,000,000.
 	MaxPayload int64
 	// MaxPackets is the largest number of packets in one request body. Clients
 	// know of MaxPayload only: the default, 200,000, is more than the default
@@ -70,6 +71,12 @@ type Options struct {
 	// [SlowConsumer] and [ErrNoProgress]. It is also how long Session.Close waits for
 	// queued messages to be written or polled for. The default is 10 s.
 	WriteTimeout time.Duration
+	// DataTimeout is how long the body of a data request may take to arrive. Then
+	// the session ends with [ErrDataTimeout], and the request is answered with
+	// status 408. A ReadTimeout of the http.Server that is shorter does the same;
+	// deadlines that middleware has set for the connection are replaced. The
+	// default is 30 s.
+	DataTimeout time.Duration
 
 	// Transports lists the transports that are offered, [Polling] and
 	// [WebSocket] by default.
@@ -150,6 +157,7 @@ func (o *Options) withDefaults() Options {
 		setDefault(&opts.InputBudget, memory/8)
 	}
 	setDefault(&opts.WriteTimeout, 10*time.Second)
+	setDefault(&opts.DataTimeout, 30*time.Second)
 	if opts.CompressionThreshold == 0 {
 		opts.CompressionThreshold = 1024
 	}

@@ -6,6 +6,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/tandem-go/tandem/socketio/engine"
 )
@@ -25,6 +26,11 @@ func (w *reusedWriter) Write(b []byte) (int, error) {
 	w.size += len(b)
 	return len(b), nil
 }
+
+// SetReadDeadline and SetWriteDeadline do nothing, as nothing here takes long.
+func (w *reusedWriter) SetReadDeadline(time.Time) error { return nil }
+
+func (w *reusedWriter) SetWriteDeadline(time.Time) error { return nil }
 
 // WriteString is Write, which net/http's writer has too.
 func (w *reusedWriter) WriteString(s string) (int, error) {

@@ -40,6 +40,15 @@ var (
 	ErrPollAborted = errors.New("poll connection closed prematurely")
 	// ErrDataAborted: the client closed the connection of a data request.
 	ErrDataAborted = errors.New("data request connection closed prematurely")
+	// ErrDataTimeout: the body of a data request has not arrived within
+	// Options.DataTimeout.
+	ErrDataTimeout = errors.New("http request timeout")
+	// ErrPayloadTooLarge: the client sent a request body or a WebSocket message
+	// beyond Options.MaxPayload.
+	ErrPayloadTooLarge = errors.New("payload too large")
+	// ErrTooManyChunks: the body of a data request came in more pieces than 10,000,
+	// and than one for each 100 bytes of Options.MaxPayload.
+	ErrTooManyChunks = errors.New("too many chunks")
 	// ErrInvalidContent: the client sent a data request with a binary body.
 	ErrInvalidContent = errors.New("invalid content")
 	// ErrHeartbeatDirection: the client sent a ping, which only servers do.
