@@ -2,6 +2,7 @@ package engine
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -103,6 +104,10 @@ func (srv *Server) admitNew(r *http.Request, a *admission) {
 		return
 	case a.transport == WebSocket && !a.upgrade:
 		a.refused = refusal(BadRequest, "not a websocket handshake", nil)
+		return
+	}
+	if n := handshakeSize(r); n > srv.opts.MaxHandshakeBytes {
+		a.refused = refusal(HandshakeTooLarge, fmt.Sprintf("host, URL and headers have %d bytes", n), nil)
 		return
 	}
 	srv.mu.RLock()

@@ -99,7 +99,7 @@ func TestFaultPanicsOfCallbacks(t *testing.T) {
 // one with many other headers was taken for an upgrade without its own
 // (CVE-2024-37890).
 func TestFaultHeadersOfUnusualSize(t *testing.T) {
-	s := start(t, nil)
+	s := start(t, &engine.Options{MaxHandshakeBytes: 1 << 20})
 	for _, protocols := range []string{
 		"A" + strings.Repeat(" ", 500_000) + "B", strings.Repeat(",", 500_000), strings.Repeat(" ,", 250_000) + "a",
 	} {

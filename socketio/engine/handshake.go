@@ -111,6 +111,18 @@ func (sc *handshakeScratch) fill(id string, r *http.Request) {
 	sc.own, sc.common, sc.names = own, common, names
 }
 
+// handshakeSize returns the size of what would be kept of a request, as it was sent. Its
+// records take a percent more at most.
+func handshakeSize(r *http.Request) int {
+	n := len(r.Host) + len(r.URL.Opaque) + len(r.URL.EscapedPath()) + len("?") + len(r.URL.RawQuery)
+	for name, values := range r.Header {
+		for _, v := range values {
+			n += len(name) + len(headerSep) + len(v) + len("\r\n")
+		}
+	}
+	return n
+}
+
 // usualQuery is what clients send that upgrade nothing and are not configured
 // otherwise.
 const usualQuery = "EIO=4&transport=websocket"

@@ -130,3 +130,34 @@ func BenchmarkNewHandshake(b *testing.B) {
 		shared.make("an id of 20 letters.", r)
 	}
 }
+
+// What is admitted is hardly larger when it is kept.
+func TestHandshakeIsNotLargerThanItsRequest(t *testing.T) {
+	t.Parallel()
+	repeated := func(n int, value string) []string {
+		values := make([]string, n)
+		for i := range values {
+			values[i] = value
+		}
+		return values
+	}
+	for name, header := range map[string]http.Header{
+		"a browser":      {},
+		"many empty":     {"X": repeated(10_000, "")},
+		"many short":     {"X": repeated(10_000, "x")},
+		"many medium":    {"X": repeated(1000, strings.Repeat("x", 130))},
+		"one large":      {"X": {strings.Repeat("x", 1<<20)}},
+		"common":         {"Via": repeated(1000, "a"), "Accept": {strings.Repeat("a", 100_000)}},
+		"keys":           {"Sec-Websocket-Key": repeated(1000, "dGhlIHNhbXBsZSBub25jZQ==")},
+		"without a name": {"": repeated(1000, "")},
+	} {
+		for _, target := range []string{"/", "/?EIO=4&transport=websocket", "/%41%2F/?" + strings.Repeat("q", 10_000)} {
+			r := handshakeRequest("http://h.example"+target, header)
+			h := new(handshakes).make("", r)
+			const fixed = 40 // the time, the address, lengths
+			if kept, size := len(h.own)+len(*h.common), handshakeSize(r); kept > size+size/100+fixed {
+				t.Errorf("%s, %.40s: %d bytes are kept, of %d", name, target, kept, size)
+			}
+		}
+	}
+}

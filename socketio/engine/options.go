@@ -63,6 +63,11 @@ type Options struct {
 	// handled: see [Session.Hold]. Beyond it clients are closed with [Overload], in
 	// the same order. The default is half of the default OutputBudget.
 	InputBudget int64
+	// MaxHandshakeBytes bounds the host, the URL and the headers of a handshake, as
+	// they are sent, in bytes: they are kept as long as the session lives. Larger
+	// ones, which net/http admits up to 1 MB, are answered with status 431 and
+	// [HandshakeTooLarge]. The default is 16 KiB, as that of Node.js.
+	MaxHandshakeBytes int
 	// MaxSessions is the largest number of sessions. Handshakes beyond it are
 	// answered with 503. The default, 0, means no limit.
 	MaxSessions int
@@ -156,6 +161,7 @@ func (o *Options) withDefaults() Options {
 		setDefault(&opts.OutputBudget, memory/4)
 		setDefault(&opts.InputBudget, memory/8)
 	}
+	setDefault(&opts.MaxHandshakeBytes, 16<<10)
 	setDefault(&opts.WriteTimeout, 10*time.Second)
 	setDefault(&opts.DataTimeout, 30*time.Second)
 	if opts.CompressionThreshold == 0 {

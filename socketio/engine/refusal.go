@@ -9,8 +9,7 @@ import (
 // Code is the reason for refusing a request, as the client is told.
 type Code int
 
-// The codes of the protocol, and one of our own for refusals that are only
-// temporary.
+// The codes of the protocol, and two of our own.
 const (
 	UnknownTransport    Code = 0
 	UnknownSession      Code = 1
@@ -21,6 +20,9 @@ const (
 	// Unavailable: the server is draining, or has as many sessions as
 	// Options.MaxSessions allows. It is answered with status 503.
 	Unavailable Code = 6
+	// HandshakeTooLarge: the handshake exceeds Options.MaxHandshakeBytes. It is
+	// answered with status 431.
+	HandshakeTooLarge Code = 7
 )
 
 // message returns the text that the client is told.
@@ -38,6 +40,8 @@ func (c Code) message() string {
 		return "Unsupported protocol version"
 	case Unavailable:
 		return "Server unavailable"
+	case HandshakeTooLarge:
+		return "Handshake too large"
 	default:
 		return "Bad request"
 	}
@@ -50,6 +54,8 @@ func (c Code) status() int {
 		return http.StatusForbidden
 	case Unavailable:
 		return http.StatusServiceUnavailable
+	case HandshakeTooLarge:
+		return http.StatusRequestHeaderFieldsTooLarge
 	default:
 		return http.StatusBadRequest
 	}
@@ -107,7 +113,7 @@ func (srv *Server) refuse(w http.ResponseWriter, r *http.Request, upgrade bool, 
 		h.Set("Connection", "close")
 		h.Set("Content-Type", "text/html")
 		// The reference answers every refused upgrade with 400; only the
-		// allow-list and the temporary refusals, which it lacks, differ.
+		// allow-list and our own refusals, which it lacks, differ.
 		if e.Code == Forbidden && e.Detail != detailOrigin {
 			status = http.StatusBadRequest
 		}
