@@ -1,10 +1,6 @@
 package engine
 
 import (
-	"compress/gzip"
-	"compress/zlib"
-	"errors"
-	"io"
 	"net/http"
 	"strconv"
 	"strings"
@@ -22,7 +18,7 @@ const smallAnswer = 2 << 10
 func (srv *Server) writePoll(w http.ResponseWriter, r *http.Request, q *queue, final *packet.Frame, initial bool) error {
 	var one [1]*packet.Frame
 	frames, compress := answerFrames(one[:0], q, final)
-	size := packet.PayloadLen(frames)
+	size := payloadLen(frames)
 	h := w.Header()
 	srv.setHeaders(h, r, plainText, initial)
 	encoding := identity
@@ -30,32 +26,31 @@ func (srv *Server) writePoll(w http.ResponseWriter, r *http.Request, q *queue, f
 		encoding = acceptedEncoding(r.Header["Accept-Encoding"])
 		h.Add("Vary", "Accept-Encoding")
 	}
-	if encoding == identity {
-		h["Content-Length"] = []string{strconv.Itoa(size)}
-		if size <= smallAnswer {
-			return srv.writeFrames(w, frames)
-		}
-	}
-	rc := http.NewResponseController(w)
-	// Writers without deadlines have their own way to deal with slow clients.
-	_ = rc.SetWriteDeadline(time.Now().Add(srv.opts.WriteTimeout))
-	defer func() { _ = rc.SetWriteDeadline(time.Time{}) }()
-	var err error
-	if encoding == identity {
-		err = srv.writeFrames(w, frames)
-	} else {
+	if encoding != identity {
 		h.Set("Content-Encoding", encoding)
-		err = srv.writeCompressed(w, frames, encoding)
+		return srv.writePollCompressed(w, frames, size, encoding)
 	}
+	h["Content-Length"] = []string{strconv.Itoa(size)}
+	if size <= smallAnswer {
+		return srv.writeFrames(w, frames, size)
+	}
+	out := srv.newPatientWriter(w)
+	return out.finish(srv.writeFrames(out, frames, size))
+}
+
+// writePollCompressed writes the frames as a compressed answer.
+func (srv *Server) writePollCompressed(w http.ResponseWriter, frames []*packet.Frame, size int, encoding string) error {
+	body, err := srv.compress(frames, size, encoding)
 	if err != nil {
 		return err
 	}
-	// The answer has to leave while the deadline is in force. A writer that
-	// cannot flush sends it when the handler returns.
-	if err := rc.Flush(); err != nil && !errors.Is(err, http.ErrNotSupported) {
-		return err
+	w.Header()["Content-Length"] = []string{strconv.Itoa(body.Len())}
+	out := srv.newPatientWriter(w)
+	_, err = out.Write(body.Bytes())
+	if err = out.finish(err); err == nil { // or somebody may still be writing it, see writeAnswer
+		srv.freeBody(body)
 	}
-	return nil
+	return err
 }
 
 // answerFrames returns the frames of an answer, and whether they may be compressed. It
@@ -75,52 +70,6 @@ func answerFrames(dst []*packet.Frame, q *queue, final *packet.Frame) (frames []
 func (srv *Server) compresses(size int) bool {
 	t := srv.opts.CompressionThreshold
 	return t >= 0 && size >= t
-}
-
-// writeFrames writes the frames as one payload.
-func (srv *Server) writeFrames(w io.Writer, frames []*packet.Frame) error {
-	if len(frames) == 1 {
-		_, err := w.Write(frames[0].Polling())
-		return err
-	}
-	buf := srv.newBody()
-	buf.Grow(packet.PayloadLen(frames))
-	_, err := w.Write(packet.AppendPayload(buf.AvailableBuffer(), frames))
-	if err == nil { // or somebody may still be writing it, see writeAnswer
-		srv.freeBody(buf)
-	}
-	return err
-}
-
-// compressor is what gzip and zlib writers have in common.
-type compressor interface {
-	io.WriteCloser
-	Reset(w io.Writer)
-}
-
-// writeCompressed writes the frames as one compressed payload.
-func (srv *Server) writeCompressed(w io.Writer, frames []*packet.Frame, encoding string) error {
-	pool := &srv.gzips
-	if encoding == encodingDeflate {
-		pool = &srv.zlibs
-	}
-	c, ok := pool.Get().(compressor)
-	switch {
-	case ok:
-		c.Reset(w)
-	case encoding == encodingDeflate:
-		c = zlib.NewWriter(w)
-	default:
-		c = gzip.NewWriter(w)
-	}
-	defer func() {
-		c.Reset(io.Discard)
-		pool.Put(c)
-	}()
-	if err := srv.writeFrames(c, frames); err != nil {
-		return err
-	}
-	return c.Close()
 }
 
 // The content codings that are offered. "deflate" is the zlib format:
