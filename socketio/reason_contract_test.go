@@ -79,9 +79,9 @@ func TestReasons(t *testing.T) {
 		{"malformed packet", "", func(_ *testing.T, _ *testServer, c *client) { c.send("2[") }, "forced close", nil},
 		{"invalid state", "", func(_ *testing.T, _ *testServer, c *client) { c.send("0") }, "forced close", nil},
 		{"text for binary", "", func(_ *testing.T, _ *testServer, c *client) { c.send(`51-["a",`+one+`]`, "1") }, "forced close", nil},
-		{"message too large", "websocket", func(_ *testing.T, _ *testServer, c *client) {
+		{"message too large", "", func(_ *testing.T, _ *testServer, c *client) {
 			c.send(`2["` + strings.Repeat("a", 1_000_000) + `"]`)
-		}, "transport error", nil},
+		}, "transport error", engine.ErrPayloadTooLarge},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			eachTransport(t, func(t *testing.T, transport string) {

@@ -258,6 +258,7 @@ func TestDataRequestThatStopsArrivingOverHTTP2(t *testing.T) {
 }
 
 func TestPiecesOfADataRequest(t *testing.T) {
+	t.Parallel()
 	for name, tc := range map[string]struct {
 		limit  int64
 		pieces int

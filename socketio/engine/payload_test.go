@@ -159,13 +159,13 @@ func (w *emptyWriter) Write(b []byte) (int, error)      { w.size += len(b); retu
 // An answer with 40 messages of 1 MB takes no second copy of them.
 func TestAllocationsOfLargeAnswers(t *testing.T) {
 	srv := quietServer(t)
-	for name, make := range map[string]func(int) *packet.Frame{
+	for name, message := range map[string]func(int) *packet.Frame{
 		"text":   func(n int) *packet.Frame { return packet.Text(packet.Message, strings.Repeat("x", n)) },
 		"binary": func(n int) *packet.Frame { return packet.Binary(bytes.Repeat([]byte("x"), n)) },
 	} {
 		q := new(queue)
 		for range 40 {
-			q.frames = append(q.frames, make(1_000_000))
+			q.frames = append(q.frames, message(1_000_000))
 		}
 		w, r := &emptyWriter{header: http.Header{}}, httptest.NewRequest(http.MethodGet, "/", nil)
 		var before, after runtime.MemStats
