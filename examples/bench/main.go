@@ -1,10 +1,14 @@
-// Command bench is the server of the measuring contract: three events that any
+// Command bench is the server of the measuring contract: events that any
 // Socket.IO server can offer, so that one load generator (examples/bench/load)
 // can compare them all.
 //
 //	echo (data, ack)     acknowledges with data
 //	join (room, ack)     joins the room and acknowledges
 //	pub (room, payload)  emits "msg" with the payload to the room
+//	wait (milliseconds)  emits "started", then waits as for a database
+//	spin (microseconds)  keeps a core busy
+//	burst (count, size)  emits "msg" that many times, each with a payload of that
+//	                     size that starts with its number
 //
 // It listens on 127.0.0.1:$PORT (3000 by default) and serves /socket.io/. With
 // REDIS_URL set it shares its rooms with other instances through the classic
@@ -16,7 +20,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -33,7 +36,6 @@ import (
 
 	"github.com/tandem-go/tandem/redisadapter"
 	"github.com/tandem-go/tandem/socketio"
-	"github.com/tandem-go/tandem/socketio/parser"
 )
 
 func main() {
@@ -92,20 +94,6 @@ func options() (*socketio.Options, error) {
 		opts.Engine.PingInterval = time.Duration(ms) * time.Millisecond
 	}
 	return opts, nil
-}
-
-// register adds the events of the contract.
-func register(io *socketio.Server) {
-	socketio.OnWithAck(io, "echo", func(_ context.Context, _ *socketio.Socket, data json.RawMessage) (json.RawMessage, error) {
-		return data, nil
-	})
-	socketio.On(io, "join", func(_ context.Context, s *socketio.Socket, room string) error {
-		s.Join(room)
-		return nil
-	})
-	socketio.On(io, "pub", func(_ context.Context, _ *socketio.Socket, p socketio.Args2[string, parser.Raw]) error {
-		return io.To(p.A).Emit("msg", p.B)
-	})
 }
 
 // serve serves handler on the loopback until ctx ends, or until that fails. Then

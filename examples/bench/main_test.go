@@ -86,6 +86,12 @@ func TestContract(t *testing.T) {
 	}
 	expect(t, member, `451-["msg",{"_placeholder":true,"num":0}]`)
 	expect(t, member, "\x01\x02\x03")
+	exchange(t, member, `42["wait",1]`, `42["started"]`)
+	send(t, member, `42["spin",50]`)
+	exchange(t, member, `42["burst",2,10]`, `42["msg","00000001bb"]`)
+	expect(t, member, `42["msg","00000002bb"]`)
+	send(t, member, `42["burst",2,7]`) // too small for a number
+	exchange(t, member, `424["echo",1]`, `434[1]`)
 	// The server would wait for clients that do not answer its farewell.
 	member.Close()
 	publisher.Close()

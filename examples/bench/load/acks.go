@@ -10,18 +10,14 @@ import (
 // ackScenario measures round trips of `echo` with payloads of several sizes.
 func ackScenario(z sizes) scenario {
 	sc := scenario{name: "ack", setup: func(ctx context.Context, r *rig) error { return setUpAcks(ctx, r, false) }}
-	for _, inFlight := range []int{1, 16} {
-		for _, size := range []int{1, usualSize, 4096} {
-			unit := "bytes"
-			if size == 1 {
-				unit = "byte"
-			}
-			sc.steps = append(sc.steps, step{
-				rows: []row{cpu("%.2f", "ack round trip, %s %s, %d in flight for each of %d clients", thousands(size), unit, inFlight, z.ackClients).
-					inShort(size == usualSize)},
-				measure: func(ctx context.Context, r *rig) ([]float64, error) { return measureAcks(ctx, r, inFlight, size) },
-			})
-		}
+	for _, load := range []struct{ size, inFlight int }{{usualSize, 1}, {usualSize, 16}, {4096, 16}} {
+		sc.steps = append(sc.steps, step{
+			rows: []row{cpu("%.2f", "ack round trip, %s bytes, %d in flight for each of %d clients", thousands(load.size), load.inFlight, z.ackClients).
+				inShort(load.size == usualSize)},
+			measure: func(ctx context.Context, r *rig) ([]float64, error) {
+				return measureAcks(ctx, r, load.inFlight, load.size)
+			},
+		})
 	}
 	return sc
 }

@@ -29,9 +29,6 @@ type audience struct {
 	// observe, if not nil, is called with the delay of each delivery.
 	observe func(delay time.Duration)
 	sentAt  time.Time // when the last broadcast was published
-	// stuck members never read. Without any, a broadcast takes the time unhindered.
-	stuck      int
-	unhindered time.Duration
 }
 
 // newAudience connects size members, spread evenly over the targets, makes them
@@ -109,14 +106,10 @@ func (a *audience) deliver(c *client, sequence int) error {
 	expected := c.next
 	c.next += len(a.rooms)
 	c.received++
-	i := sequence - a.base - 1
-	switch {
-	case sequence == expected && sequence <= a.published:
-	case a.swarm.flaws != nil && i >= 0 && sequence <= a.published && a.reached[i] < len(a.members)/len(a.rooms):
-		a.swarm.flaws.reordered++
-	default:
+	if sequence != expected || sequence > a.published {
 		return fmt.Errorf("%w: %d instead of %d", errWrongDelivery, sequence, expected)
 	}
+	i := sequence - a.base - 1
 	if a.reached[i]++; a.reached[i] == len(a.members)/len(a.rooms) {
 		a.complete++
 	}

@@ -8,29 +8,24 @@ import (
 )
 
 // roomScenario measures broadcasts to one room.
-func roomScenario(z sizes, members int) scenario {
+func roomScenario(z sizes) scenario {
 	sc := scenario{
-		name:  fmt.Sprintf("room/%d", members),
-		setup: func(ctx context.Context, r *rig) error { return setUpAudience(ctx, r, 1, members) },
+		name:  fmt.Sprintf("room/%d", z.roomSize),
+		setup: func(ctx context.Context, r *rig) error { return setUpAudience(ctx, r, 1, z.roomSize) },
 	}
-	for _, binary := range []bool{false, true} {
-		kind, needs := "text", feature(0)
-		if binary {
-			kind, needs = "binary", attaches
-		}
-		for _, window := range []int{1, 4, 32} {
-			sc.steps = append(sc.steps, step{
-				needs: needs,
-				rows:  []row{{title: roomTitle(members, kind, window), format: "%.2f", main: members == z.roomSize && !binary}},
-				measure: func(ctx context.Context, r *rig) ([]float64, error) {
-					r.audience.binary = binary
-					return measureDeliveries(ctx, r, window)
-				},
-			})
-		}
-	}
-	if members == z.rooms[len(z.rooms)-1] {
-		sc.steps = append(sc.steps, latencyStep(members))
+	for _, load := range []struct {
+		kind   string
+		needs  feature
+		window int
+	}{{"text", 0, 1}, {"text", 0, growthWindow}, {"text", 0, 32}, {"binary", attaches, growthWindow}} {
+		sc.steps = append(sc.steps, step{
+			needs: load.needs,
+			rows:  []row{{title: roomTitle(z.roomSize, load.kind, load.window), format: "%.2f", main: true}},
+			measure: func(ctx context.Context, r *rig) ([]float64, error) {
+				r.audience.binary = load.needs == attaches
+				return measureDeliveries(ctx, r, load.window)
+			},
+		})
 	}
 	return sc
 }
@@ -70,28 +65,41 @@ func warmUpOf(binary bool) string {
 	return "text broadcasts"
 }
 
-// latencyStep measures how long after its publication a broadcast arrives.
-func latencyStep(members int) step {
-	title := "from publishing to a member having it, room of " + thousands(members) + ", 1 in flight, "
-	return step{
-		rows: []row{
-			{title: title + "median, ms", format: "%.1f"},
-			{title: title + "99th percentile, ms", format: "%.1f", main: true},
-		},
-		measure: func(ctx context.Context, r *rig) ([]float64, error) {
-			a := r.audience
-			a.binary = false
-			var delays []float64
-			a.observe = func(delay time.Duration) { delays = append(delays, float64(delay.Microseconds())/1000) }
-			defer func() { a.observe = nil }()
-			if _, err := a.broadcast(ctx, 1, 2, r.sizes.span); err != nil {
-				return nil, err
-			}
-			slices.Sort(delays)
-			return []float64{percentile(delays, 50), percentile(delays, 99)}, nil
-		},
+// latencyScenario measures how long after its publication a broadcast arrives.
+func latencyScenario(z sizes) scenario {
+	title := "from publishing to a member having it, room of " + thousands(z.largeRoom) + ", 1 in flight, "
+	return scenario{
+		name:  fmt.Sprintf("room/%d", z.largeRoom),
+		setup: func(ctx context.Context, r *rig) error { return setUpAudience(ctx, r, 1, z.largeRoom) },
+		steps: []step{{
+			rows: []row{
+				{title: title + "median, ms", format: "%.1f"},
+				{title: title + "99th percentile, ms", format: "%.1f", main: true},
+			},
+			measure: measureLatency,
+		}},
 	}
 }
+
+// measureLatency returns the median and the 99th percentile of the times from a
+// publication until a member has it, in milliseconds.
+func measureLatency(ctx context.Context, r *rig) ([]float64, error) {
+	a := r.audience
+	if _, err := a.broadcast(ctx, 1, 1, r.sizes.span/3); err != nil {
+		return nil, err
+	}
+	var delays []float64
+	a.observe = func(delay time.Duration) { delays = append(delays, milliseconds(delay)) }
+	defer func() { a.observe = nil }()
+	if _, err := a.broadcast(ctx, 1, 2, r.sizes.span); err != nil {
+		return nil, err
+	}
+	slices.Sort(delays)
+	return []float64{percentile(delays, 50), percentile(delays, 99)}, nil
+}
+
+// milliseconds converts a duration for the table.
+func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 
 // percentile returns the smallest of the sorted figures, of which there is at
 // least one, that p percent of them do not exceed.

@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"time"
 )
 
 // websocketKey is the handshake key of all clients. It need not be random for
@@ -43,7 +42,6 @@ type link struct {
 type client struct {
 	main       *link // the WebSocket, or the connection that polls
 	posts      *link
-	dialed     time.Time
 	phase      phase
 	polling    bool
 	posting    bool   // a POST request has not been answered

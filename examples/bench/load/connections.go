@@ -80,15 +80,8 @@ func (r *rig) growTo(ctx context.Context, n int) ([]float64, error) {
 	if err := r.swarm.join(ctx, hall, r.swarm.clients[had:]...); err != nil {
 		return nil, err
 	}
-	// The connections that polling clients have posted on would be closed some
-	// time later.
-	for range 2 {
-		if err := r.swarm.idle(ctx, r.sizes.settle/2); err != nil {
-			return nil, err
-		}
-		if err := r.swarm.dropPosts(); err != nil {
-			return nil, err
-		}
+	if err := r.swarm.idle(ctx, r.sizes.settle); err != nil {
+		return nil, err
 	}
 	after, err := residentSize(r.instances[0].pid())
 	if err != nil {
@@ -100,7 +93,7 @@ func (r *rig) growTo(ctx context.Context, n int) ([]float64, error) {
 // measureHeartbeats returns the percentage of a core that the connected clients
 // would cost at the default interval.
 func measureHeartbeats(ctx context.Context, r *rig) ([]float64, error) {
-	const intervals = 2
+	const intervals = 1
 	// Any span of an interval holds one heartbeat of each client.
 	figure, err := r.cost(ctx, func() (int, error) { return intervals, r.swarm.idle(ctx, intervals*pingInterval) })
 	return []float64{figure / float64(defaultInterval.Microseconds()) * 100}, err
@@ -196,7 +189,7 @@ func storm(ctx context.Context, l *lab, s *server, report func(format string, ar
 	}
 	defer func() { err = cmp.Or(r.explain(err), r.close()) }()
 	sw := r.swarm
-	sw.eager, sw.flaws = true, nil
+	sw.eager = true
 	for i := range l.sizes.stormRounds {
 		start := time.Now()
 		err := sw.connect(ctx, r.addr(), l.sizes.stormClients)

@@ -210,6 +210,8 @@ func (s *swarm) greet(c *client) {
 // packet handles one message. What it queues is flushed by the caller.
 func (s *swarm) packet(c *client, msg []byte) error {
 	switch {
+	case string(msg) == startedMessage && s.onStart != nil:
+		return s.onStart(c)
 	case bytes.HasPrefix(msg, []byte(eventMessage)) && s.onEvent != nil:
 		sequence, err := parseEvent(msg, s.size)
 		if err != nil {

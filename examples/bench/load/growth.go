@@ -22,9 +22,6 @@ type growth struct {
 type point struct {
 	x     int
 	title string // of the row with its cost
-	// alone is the row of the same cost with one broadcast in flight, for a server
-	// that loses some of more; empty if that is not measured.
-	alone string
 }
 
 // add adds a point with a rig of its own. More steps may follow the one that
@@ -34,19 +31,12 @@ func (g *growth) add(p point, setup func(ctx context.Context, r *rig) error, ste
 	g.scenarios = append(g.scenarios, scenario{name: "growth/" + g.name, needs: g.needs, steps: steps, setup: setup})
 }
 
-// steps returns those that measure a point with broadcasts in flight: the number
-// given, and before that only one, if the point has a row for it.
-func (g *growth) steps(p point, window int) (steps []step) {
-	if p.alone != "" {
-		steps = append(steps, step{
-			rows: []row{{title: p.alone, format: "%.2f"}}, needs: loses, series: g.name + ", 1 in flight",
-			measure: func(ctx context.Context, r *rig) ([]float64, error) { return measureDeliveries(ctx, r, 1) },
-		})
-	}
-	return append(steps, step{
+// step returns the one that measures a point with broadcasts in flight.
+func (g *growth) step(p point, window int) step {
+	return step{
 		rows: []row{{title: p.title, format: "%.2f"}}, series: g.name,
 		measure: func(ctx context.Context, r *rig) ([]float64, error) { return measureDeliveries(ctx, r, window) },
-	})
+	}
 }
 
 // growthWindow is how many broadcasts are in flight where that is not what grows.
@@ -95,7 +85,7 @@ func growthOfRooms(z sizes) *growth {
 	}}
 	for n := 1; n <= z.manyRooms; n *= 10 {
 		p := point{x: n, title: cpu("", "delivery, growth to %s rooms of %d", thousands(n), z.smallRoom).title}
-		g.add(p, func(ctx context.Context, r *rig) error { return setUpAudience(ctx, r, n, z.smallRoom) }, g.steps(p, 32)...)
+		g.add(p, func(ctx context.Context, r *rig) error { return setUpAudience(ctx, r, n, z.smallRoom) }, g.step(p, 32))
 	}
 	// The fewer rooms there are, the closer the broadcasts to one of them follow
 	// each other: many rooms come first.
@@ -109,9 +99,9 @@ func growthOfMembers(z sizes) *growth {
 		Title: fmt.Sprintf("CPU per delivery, one room, %d broadcasts in flight", growthWindow),
 		X:     "members of the room", Y: "µs of server CPU per delivery", LogX: true, LogY: true,
 	}}
-	for n := 1; n <= z.rooms[len(z.rooms)-1]; n *= 10 {
-		p := point{x: n, title: membersTitle(n), alone: cpu("", "delivery, growth to a room of %s, 1 in flight", thousands(n)).title}
-		g.add(p, func(ctx context.Context, r *rig) error { return setUpAudience(ctx, r, 1, n) }, g.steps(p, growthWindow)...)
+	for n := 1; n <= z.largeRoom; n *= 10 {
+		p := point{x: n, title: membersTitle(n)}
+		g.add(p, func(ctx context.Context, r *rig) error { return setUpAudience(ctx, r, 1, n) }, g.step(p, growthWindow))
 	}
 	return g
 }
@@ -128,17 +118,14 @@ func growthOfMessages(z sizes) *growth {
 		X:     "bytes of payload", Y: "µs of server CPU per delivery", LogX: true, LogY: true,
 	}}
 	for _, n := range []int{16, 64, 256, 1024, 4096, 16_384} {
-		p := point{
-			x: n, title: cpu("", "delivery, growth to %s bytes", thousands(n)).title,
-			alone: cpu("", "delivery, growth to %s bytes, 1 in flight", thousands(n)).title,
-		}
+		p := point{x: n, title: cpu("", "delivery, growth to %s bytes", thousands(n)).title}
 		g.add(p, func(ctx context.Context, r *rig) error {
 			err := setUpAudience(ctx, r, 1, z.roomSize)
 			if err == nil {
 				r.audience.size = n
 			}
 			return err
-		}, g.steps(p, growthWindow)...)
+		}, g.step(p, growthWindow))
 	}
 	return g
 }
@@ -151,7 +138,7 @@ func growthOfInstances(z sizes) *growth {
 	}}
 	for n := 1; n <= 4; n++ {
 		p := point{x: n, title: instancesTitle(n)}
-		steps := g.steps(p, growthWindow)
+		steps := []step{g.step(p, growthWindow)}
 		if n > 1 {
 			steps = append(steps, trafficStep(n, trafficSize(n)))
 		}

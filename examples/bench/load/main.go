@@ -30,6 +30,9 @@ func main() {
 	}
 }
 
+// everybody names the servers in the order of the table.
+const everybody = "tandem,node,bun,zishang,plain"
+
 // options are the flags of the command.
 type options struct {
 	run      string
@@ -38,6 +41,7 @@ type options struct {
 	short    bool
 	storm    bool
 	plots    string
+	figures  string
 	profiles string
 	settle   time.Duration
 	timeout  time.Duration
@@ -48,11 +52,12 @@ func parse(args []string) (options, error) {
 	var o options
 	flags := flag.NewFlagSet("load", flag.ContinueOnError)
 	flags.StringVar(&o.run, "run", "all", "the scenarios to run, by name or by the part of it before a slash:\n"+names())
-	flags.StringVar(&o.servers, "servers", "", "the servers to measure (default tandem,node,zishang,plain; with -storm or -profiles, tandem)")
+	flags.StringVar(&o.servers, "servers", "", "the servers to measure (default "+everybody+"; with -storm or -profiles, tandem)")
 	flags.IntVar(&o.rounds, "n", 0, "rounds, of which the medians are printed (default 5; with -short or -profiles, 1)")
 	flags.BoolVar(&o.short, "short", false, "do less work, for a quick look")
 	flags.BoolVar(&o.storm, "storm", false, "only connect clients in storms, and fail unless all of them get in")
 	flags.StringVar(&o.plots, "plots", "", "the `folder` for the plots of the growth scenarios (default examples/bench/plots;\nwith -short or -profiles, none are drawn unless it is given)")
+	flags.StringVar(&o.figures, "figures", "", "the `file` for the table of all figures, beside which the main ones are printed (default, for everything\nof all servers without -short and -profiles: examples/bench/FIGURES.md)")
 	flags.StringVar(&o.profiles, "profiles", "", "the `folder` for CPU, allocation, mutex and block profiles of each step, which are taken if it is given")
 	flags.DurationVar(&o.settle, "settle", 0, "how long clients are idle before the memory is read (default 5s; with -short, 3s)")
 	flags.DurationVar(&o.timeout, "timeout", time.Minute, "how long one step may take")
@@ -60,7 +65,7 @@ func parse(args []string) (options, error) {
 		return o, err //nolint:wrapcheck // The flag package has printed it already.
 	}
 	if o.servers == "" {
-		o.servers = "tandem,node,zishang,plain"
+		o.servers = everybody
 		if o.storm || o.profiles != "" {
 			o.servers = "tandem"
 		}
@@ -110,6 +115,14 @@ func (o options) plotsFolder(root string) string {
 	return filepath.Join(root, "examples", "bench", "plots")
 }
 
+// figuresFile is where the table of all figures goes; empty if it is printed.
+func (o options) figuresFile(root string) string {
+	if o.figures != "" || o.short || o.profiles != "" || o.run != "all" || o.servers != everybody {
+		return o.figures
+	}
+	return filepath.Join(root, "examples", "bench", "FIGURES.md")
+}
+
 // run measures what the command line asks for.
 func run(ctx context.Context, args []string) error {
 	o, err := parse(args)
@@ -148,7 +161,7 @@ func run(ctx context.Context, args []string) error {
 	if o.storm {
 		return r.stormAll(ctx)
 	}
-	if err := r.table(ctx, o.rounds, selected); err != nil {
+	if err := r.table(ctx, o.rounds, selected, o.figuresFile(root)); err != nil {
 		return err
 	}
 	if folder := o.plotsFolder(root); folder != "" {
@@ -160,16 +173,26 @@ func run(ctx context.Context, args []string) error {
 	return r.failure()
 }
 
-// table runs the scenarios and prints their figures.
-func (r *runner) table(ctx context.Context, rounds int, selected []scenario) error {
+// table runs the scenarios and prints their figures: all of them or, if those go to
+// a file, the main ones.
+func (r *runner) table(ctx context.Context, rounds int, selected []scenario, file string) error {
 	if len(selected) == 0 {
 		return nil
 	}
 	if err := r.rounds(ctx, rounds, selected); err != nil {
 		return err
 	}
-	fmt.Fprintf(os.Stdout, "Medians of %d, %s/%s, %d CPUs.\n\n", rounds, runtime.GOOS, runtime.GOARCH, runtime.NumCPU())
-	return r.results.write(os.Stdout, selected)
+	machine := fmt.Sprintf("Medians of %d, %s/%s, %d CPUs.\n\n", rounds, runtime.GOOS, runtime.GOARCH, runtime.NumCPU())
+	fmt.Fprint(os.Stdout, machine+r.results.table(selected, file != ""))
+	if file == "" {
+		return nil
+	}
+	page := "# All figures\n\nWritten by `go run ./examples/bench/load`; what the rows are is in the documentation of that command.\n" +
+		machine + r.results.table(selected, false)
+	if err := os.WriteFile(file, []byte(page), 0o644); err != nil {
+		return fmt.Errorf("writing the figures: %w", err)
+	}
+	return nil
 }
 
 // grow measures what is plotted, once for every five rounds of the table, draws

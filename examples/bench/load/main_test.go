@@ -10,7 +10,7 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestParseDefaults(t *testing.T) {
-	const plots = "examples/bench/plots"
+	const plots, figures = "examples/bench/plots", "examples/bench/FIGURES.md"
 	tests := []struct {
 		name    string
 		args    []string
@@ -18,15 +18,18 @@ func TestParseDefaults(t *testing.T) {
 		rounds  int
 		idle    int
 		plots   string
+		figures string
 	}{
-		{"full", nil, "tandem,node,zishang,plain", 5, 5000, plots},
-		{"short", []string{"-short"}, "tandem,node,zishang,plain", 1, 1000, ""},
-		{"short with plots", []string{"-short", "-plots", "x"}, "tandem,node,zishang,plain", 1, 1000, "x"},
-		{"selected", []string{"-run", "ack"}, "tandem,node,zishang,plain", 5, 5000, ""},
-		{"growth", []string{"-run", "ack,growth/rooms"}, "tandem,node,zishang,plain", 5, 5000, plots},
-		{"storm", []string{"-storm"}, "tandem", 5, 5000, plots},
-		{"profiles", []string{"-profiles", "p"}, "tandem", 1, 5000, ""},
-		{"explicit", []string{"-short", "-storm", "-n", "7", "-servers", "node"}, "node", 7, 1000, ""},
+		{"full", nil, everybody, 5, 5000, plots, figures},
+		{"short", []string{"-short"}, everybody, 1, 1000, "", ""},
+		{"short with plots", []string{"-short", "-plots", "x"}, everybody, 1, 1000, "x", ""},
+		{"selected", []string{"-run", "ack"}, everybody, 5, 5000, "", ""},
+		{"one server", []string{"-servers", "tandem"}, "tandem", 5, 5000, plots, ""},
+		{"figures", []string{"-short", "-figures", "x"}, everybody, 1, 1000, "", "x"},
+		{"growth", []string{"-run", "ack,growth/rooms"}, everybody, 5, 5000, plots, ""},
+		{"storm", []string{"-storm"}, "tandem", 5, 5000, plots, ""},
+		{"profiles", []string{"-profiles", "p"}, "tandem", 1, 5000, "", ""},
+		{"explicit", []string{"-short", "-storm", "-n", "7", "-servers", "node"}, "node", 7, 1000, "", ""},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -35,8 +38,8 @@ func TestParseDefaults(t *testing.T) {
 				t.Fatal(err)
 			}
 			l := o.lab("")
-			if o.servers != tt.servers || o.rounds != tt.rounds || l.sizes.idle[0] != tt.idle || o.plotsFolder("") != tt.plots {
-				t.Errorf("parse(%q) = %+v with %d idle clients and plots to %q", tt.args, o, l.sizes.idle[0], o.plotsFolder(""))
+			if o.servers != tt.servers || o.rounds != tt.rounds || l.sizes.idle[0] != tt.idle || o.plotsFolder("") != tt.plots || o.figuresFile("") != tt.figures {
+				t.Errorf("parse(%q) = %+v with %d idle clients, plots to %q, figures to %q", tt.args, o, l.sizes.idle[0], o.plotsFolder(""), o.figuresFile(""))
 			}
 		})
 	}

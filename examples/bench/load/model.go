@@ -82,7 +82,7 @@ func (m *modeler) windows(z sizes) {
 // members: a broadcast costs b and, for each of its members, d.
 func (m *modeler) members(z sizes) {
 	largest := 1
-	for largest*10 <= z.rooms[len(z.rooms)-1] {
+	for largest*10 <= z.largeRoom {
 		largest *= 10
 	}
 	f, ok := m.measured(membersTitle(10), membersTitle(1000), membersTitle(100), membersTitle(largest))

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 )
 
 const (
@@ -27,6 +28,8 @@ const (
 	eventOpening  = eventMessage + `["msg","`
 	eventClosing  = `"]`
 	binaryOpening = binaryMessage + `["msg",`
+	// startedMessage is the event of a handler that waits.
+	startedMessage = eventMessage + `["started"]`
 	// placeholder stands for the binary payload.
 	placeholder = `{"_placeholder":true,"num":0}`
 	// separator stands between the packets of a polling body.
@@ -58,6 +61,21 @@ func echoMessage(id int, payload string) message {
 // joinMessage is a `join` event that asks for acknowledgement 0.
 func joinMessage(room string) message {
 	return textMessage(eventMessage + `0["join","` + room + `"]`)
+}
+
+// waitMessage is a `wait` event.
+func waitMessage(d time.Duration) message {
+	return textMessage(fmt.Sprintf(`%s["wait",%d]`, eventMessage, d.Milliseconds()))
+}
+
+// spinMessage is a `spin` event.
+func spinMessage(d time.Duration) message {
+	return textMessage(fmt.Sprintf(`%s["spin",%d]`, eventMessage, d.Microseconds()))
+}
+
+// burstMessage is a `burst` event.
+func burstMessage(count, size int) message {
+	return textMessage(fmt.Sprintf(`%s["burst",%d,%d]`, eventMessage, count, size))
 }
 
 // pubMessage is a `pub` event whose payload has the given size and carries a

@@ -17,6 +17,8 @@ type poller struct{}
 
 func newPoller() (*poller, error) { return nil, errPlatform }
 
+func (*poller) batch(int) {}
+
 func (*poller) dial(netip.Addr, netip.AddrPort) (int, error) { return 0, errPlatform }
 
 func (*poller) notifyWritable(int, bool) error { return errPlatform }
@@ -46,3 +48,7 @@ func cpuTime(int) (time.Duration, error) { return 0, errPlatform }
 func unsent(from, to netip.AddrPort) (int64, error) { return 0, errPlatform }
 
 func residentSize(int) (int64, error) { return 0, errPlatform }
+
+func resetPeak(int) error { return errPlatform }
+
+func peakSize(int) (int64, error) { return 0, errPlatform }

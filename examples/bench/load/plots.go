@@ -34,69 +34,40 @@ func (r *results) plots(folder string, measured []*growth) (notes []string, err 
 func (r *results) plot(g *growth) chart.Chart {
 	c := g.chart
 	for _, s := range contenders(r.servers) {
-		line, notes := r.line(g, s)
+		line, note := r.line(g, s)
 		c.Lines = append(c.Lines, line)
-		c.Notes = append(c.Notes, notes...)
+		if note != "" {
+			c.Notes = append(c.Notes, note)
+		}
 	}
 	return c
 }
 
-// line returns the line of a server, and what has to be said of it. A server that
-// loses broadcasts has a line with one in flight if it has next to none with more.
-func (r *results) line(g *growth, s *server) (line chart.Line, notes []string) {
-	t := r.track(g, s, func(p point) string { return p.title })
-	line = chart.Line{Name: s.title, Points: t.points}
-	if t.complete() {
-		return line, nil
-	}
-	alone := r.track(g, s, func(p point) string { return p.alone })
-	if len(t.points) > 1 || len(alone.points) == 0 {
-		return line, []string{fmt.Sprintf("%s: %s.", s.title, t.missing(g))}
-	}
-	line = chart.Line{Name: s.title + ", 1 in flight", Points: alone.points}
-	notes = append(notes, fmt.Sprintf("%s: %d in flight %s; its line is with 1 in flight.", s.title, growthWindow, t.missing(g)))
-	if !alone.complete() {
-		notes = append(notes, fmt.Sprintf("%s: %s.", line.Name, alone.missing(g)))
-	}
-	return line, notes
-}
-
-// track is what there is of a line: the points that were completed, and those
-// at which the server has failed.
-type track struct {
-	points  []chart.Point
-	failed  []string
-	skipped bool // some points have not been tried
-}
-
-// track returns what a server has in the rows of a growth.
-func (r *results) track(g *growth, s *server, row func(point) string) track {
-	var t track
+// line returns the line of a server through the points that it has completed, and
+// a note on the others if there are any.
+func (r *results) line(g *growth, s *server) (line chart.Line, note string) {
+	line.Name = s.title
+	var failed []string
+	skipped := false
 	for _, p := range g.points {
-		title := row(p)
-		figure, ok := r.figure(title, s)
-		switch err := r.failed[cell{title, s.name}]; {
+		figure, ok := r.figure(p.title, s)
+		switch err := r.failed[cell{p.title, s.name}]; {
 		case ok:
-			t.points = append(t.points, chart.Point{X: float64(p.x), Y: figure})
+			line.Points = append(line.Points, chart.Point{X: float64(p.x), Y: figure})
 		case errors.Is(err, errSkipped):
-			t.skipped = true
+			skipped = true
 		case err != nil:
-			t.failed = append(t.failed, thousands(p.x))
+			failed = append(failed, thousands(p.x))
 		}
 	}
-	return t
-}
-
-// complete tells whether no point is missing.
-func (t track) complete() bool { return len(t.failed) == 0 && !t.skipped }
-
-// missing tells which points are.
-func (t track) missing(g *growth) string {
-	said := "not completed at " + enumerate(t.failed) + " " + g.name
-	if t.skipped {
-		said += " and not tried further"
+	if len(failed) > 0 {
+		note = fmt.Sprintf("%s: not completed at %s %s", s.title, enumerate(failed), g.name)
+		if skipped {
+			note += " and not tried further"
+		}
+		note += "."
 	}
-	return said
+	return line, note
 }
 
 // enumerate joins words as a sentence does.

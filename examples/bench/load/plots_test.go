@@ -48,52 +48,24 @@ func TestLines(t *testing.T) {
 	tests := []struct {
 		name     string
 		measured []any // for each of 1, 10, 100 and 1,000: a figure or an error
-		alone    []any // the same with one in flight; nil if that is no part of the growth
-		line     string
 		points   []chart.Point
 		note     string
 	}{
-		{"everything", []any{4.0, 3.0, 2.0, 1.0}, nil, "A", []chart.Point{{X: 1, Y: 4}, {X: 10, Y: 3}, {X: 100, Y: 2}, {X: 1000, Y: 1}}, ""},
-		{"not measured", nil, nil, "A", nil, ""},
+		{"everything", []any{4.0, 3.0, 2.0, 1.0}, []chart.Point{{X: 1, Y: 4}, {X: 10, Y: 3}, {X: 100, Y: 2}, {X: 1000, Y: 1}}, ""},
+		{"not measured", nil, nil, ""},
 		{
 			"one missing",
 			[]any{4.0, broken, 2.0, 1.0},
-			nil, "A",
 			[]chart.Point{{X: 1, Y: 4}, {X: 100, Y: 2}, {X: 1000, Y: 1}},
 			"A: not completed at 10 rooms.",
 		},
 		{
 			"given up",
 			[]any{errSkipped, broken, broken, 1.0},
-			nil, "A",
 			[]chart.Point{{X: 1000, Y: 1}},
 			"A: not completed at 10 and 100 rooms and not tried further.",
 		},
-		{"nothing", []any{broken, broken, broken, broken}, nil, "A", nil, "A: not completed at 1, 10, 100 and 1,000 rooms."},
-		{
-			"one in flight",
-			[]any{broken, broken, errSkipped, errSkipped},
-			[]any{4.0, 3.0},
-			"A, 1 in flight",
-			[]chart.Point{{X: 1, Y: 4}, {X: 10, Y: 3}},
-			"A: 4 in flight not completed at 1 and 10 rooms and not tried further; its line is with 1 in flight.",
-		},
-		{
-			"one in flight, not always",
-			[]any{broken, 1.0, broken, errSkipped},
-			[]any{4.0, 3.0, broken},
-			"A, 1 in flight",
-			[]chart.Point{{X: 1, Y: 4}, {X: 10, Y: 3}},
-			"A: 4 in flight not completed at 1 and 100 rooms and not tried further; its line is with 1 in flight.|A, 1 in flight: not completed at 100 rooms.",
-		},
-		{
-			"one in flight for nothing",
-			[]any{9.0, broken, 7.0, 6.0},
-			[]any{4.0, 3.0, 2.0, 1.0},
-			"A",
-			[]chart.Point{{X: 1, Y: 9}, {X: 100, Y: 7}, {X: 1000, Y: 6}},
-			"A: not completed at 10 rooms.",
-		},
+		{"nothing", []any{broken, broken, broken, broken}, nil, "A: not completed at 1, 10, 100 and 1,000 rooms."},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -101,14 +73,13 @@ func TestLines(t *testing.T) {
 			r := newResults([]*server{s, {name: "y", title: "yardstick", yardstick: true}})
 			g := &growth{name: "rooms"}
 			for i, n := range []int{1, 10, 100, 1000} {
-				p := point{x: n, title: thousands(n), alone: "alone " + thousands(n)}
+				p := point{x: n, title: thousands(n)}
 				g.points = append(g.points, p)
 				r.enter(s, p.title, tt.measured, i)
-				r.enter(s, p.alone, tt.alone, i)
 			}
 			c := r.plot(g)
-			if len(c.Lines) != 1 || c.Lines[0].Name != tt.line || !slices.Equal(c.Lines[0].Points, tt.points) {
-				t.Errorf("lines %+v, want %s with %v", c.Lines, tt.line, tt.points)
+			if len(c.Lines) != 1 || c.Lines[0].Name != "A" || !slices.Equal(c.Lines[0].Points, tt.points) {
+				t.Errorf("lines %+v, want one with %v", c.Lines, tt.points)
 			}
 			if got := strings.Join(c.Notes, "|"); got != tt.note {
 				t.Errorf("note %q, want %q", got, tt.note)
@@ -136,8 +107,7 @@ func (r *results) enter(s *server, title string, outcomes []any, i int) {
 	}
 }
 
-// What is plotted of whom: the peer has everything but a cluster, and with one
-// broadcast in flight what it is likely to lose broadcasts of; nobody else has that.
+// What is plotted of whom: the Go peer has everything but a cluster.
 func TestGrowthsOfServers(t *testing.T) {
 	all := growths(fullSizes())
 	var scenarios []scenario
@@ -152,9 +122,6 @@ func TestGrowthsOfServers(t *testing.T) {
 			for _, p := range g.points {
 				if _, ok := r.figure(p.title, s); ok != (!peer || g.name != "instances") {
 					t.Errorf("%s has a figure for %d %s: %t", s.name, p.x, g.name, ok)
-				}
-				if _, ok := r.figure(p.alone, s); ok != (peer && (g.name == "members" || g.name == "bytes")) {
-					t.Errorf("%s has a figure for %d %s with 1 in flight: %t", s.name, p.x, g.name, ok)
 				}
 			}
 		}

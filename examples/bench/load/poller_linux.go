@@ -19,14 +19,20 @@ type poller struct {
 	events []unix.EpollEvent
 }
 
+// usualBatch is how many sockets are reported at a time.
+const usualBatch = 1024
+
 // newPoller returns a poller without sockets.
 func newPoller() (*poller, error) {
 	fd, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
 	if err != nil {
 		return nil, fmt.Errorf("creating an epoll instance: %w", err)
 	}
-	return &poller{epoll: fd, events: make([]unix.EpollEvent, 1024)}, nil
+	return &poller{epoll: fd, events: make([]unix.EpollEvent, usualBatch)}, nil
 }
+
+// batch makes wait report at most n sockets at a time, by turns.
+func (p *poller) batch(n int) { p.events = make([]unix.EpollEvent, n) }
 
 // dial starts to connect from source to target and returns the descriptor of the
 // new socket, which is reported as readable when there is something to read.

@@ -2,7 +2,8 @@ package main
 
 import "context"
 
-// pendingPollScenario measures the memory of clients whose polls are pending.
+// pendingPollScenario measures the memory of clients that poll. The connections of
+// their messages stay open, as browsers keep them.
 func pendingPollScenario(z sizes) scenario {
 	return scenario{
 		name: "polling/idle", needs: polls,

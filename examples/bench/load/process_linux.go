@@ -14,8 +14,8 @@ import (
 )
 
 var (
-	errNoResidentSize = errors.New("no VmRSS in the status of the process")
-	errNoConnection   = errors.New("the connection has been closed")
+	errNoSize       = errors.New("no such size in the status of the process")
+	errNoConnection = errors.New("the connection has been closed")
 )
 
 // cpuTime returns the CPU time, user and system, that all threads of the process
@@ -60,13 +60,29 @@ func tableAddress(addr netip.AddrPort) string {
 }
 
 // residentSize returns the resident memory of the process in bytes.
-func residentSize(pid int) (int64, error) {
+func residentSize(pid int) (int64, error) { return statusSize(pid, "VmRSS:") }
+
+// peakSize returns the most that the resident memory of the process has been since
+// its start, or since the last resetPeak.
+func peakSize(pid int) (int64, error) { return statusSize(pid, "VmHWM:") }
+
+// resetPeak makes the resident memory that the process has now its peak.
+func resetPeak(pid int) error {
+	const peak = "5"
+	if err := os.WriteFile("/proc/"+strconv.Itoa(pid)+"/clear_refs", []byte(peak), 0); err != nil {
+		return fmt.Errorf("resetting the peak of the resident size: %w", err)
+	}
+	return nil
+}
+
+// statusSize returns one of the sizes in the status of the process in bytes.
+func statusSize(pid int, name string) (int64, error) {
 	status, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/status")
 	if err != nil {
 		return 0, fmt.Errorf("reading the resident size: %w", err)
 	}
 	for line := range bytes.Lines(status) {
-		if value, ok := bytes.CutPrefix(line, []byte("VmRSS:")); ok {
+		if value, ok := bytes.CutPrefix(line, []byte(name)); ok {
 			kilobytes, err := strconv.ParseInt(string(bytes.TrimSpace(bytes.TrimSuffix(bytes.TrimSpace(value), []byte("kB")))), 10, 64)
 			if err != nil {
 				return 0, fmt.Errorf("reading the resident size: %w", err)
@@ -74,5 +90,5 @@ func residentSize(pid int) (int64, error) {
 			return kilobytes << 10, nil
 		}
 	}
-	return 0, errNoResidentSize
+	return 0, fmt.Errorf("%w: %s", errNoSize, name)
 }

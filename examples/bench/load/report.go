@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 )
@@ -67,45 +66,11 @@ func (r *results) figure(title string, s *server) (figure float64, ok bool) {
 	return median(figures), true
 }
 
-// write writes the medians as Markdown: a table of the main rows and, to be
-// unfolded, one of all rows. If there are none but main rows, or none of them,
-// one table holds everything.
-func (r *results) write(w io.Writer, scenarios []scenario) error {
-	var all, chosen []row
-	for _, sc := range scenarios {
-		for _, st := range sc.steps {
-			for _, row := range st.rows {
-				all = append(all, row)
-				if row.main {
-					chosen = append(chosen, row)
-				}
-			}
-		}
-	}
-	var b strings.Builder
-	if len(chosen) > 0 && len(chosen) < len(all) {
-		r.writeTable(&b, chosen)
-		b.WriteString("\n<details><summary>All figures</summary>\n\n")
-		r.writeTable(&b, all)
-		b.WriteString("\n</details>\n")
-	} else {
-		r.writeTable(&b, all)
-	}
-	for _, s := range r.servers {
-		if f := s.flaws; f != nil && *f != (flaws{}) {
-			fmt.Fprintf(&b, "\n%s: %s clients that were left unanswered were replaced, and %s deliveries were out of order.\n",
-				s.title, thousands(f.hung), thousands(f.reordered))
-		}
-	}
-	if _, err := io.WriteString(w, b.String()); err != nil {
-		return fmt.Errorf("writing the table: %w", err)
-	}
-	return nil
-}
-
-// writeTable writes a column for each server, then a column with the ratio of the
-// first server to each of the others.
-func (r *results) writeTable(b *strings.Builder, rows []row) {
+// table returns the medians as Markdown, of all rows or of the main ones: a column
+// for each server, then a column with the ratio of the first server to each of the
+// others.
+func (r *results) table(scenarios []scenario, mainOnly bool) string {
+	b := &strings.Builder{}
 	b.WriteString("| |")
 	for _, s := range r.servers {
 		b.WriteString(" " + s.title + " |")
@@ -114,9 +79,16 @@ func (r *results) writeTable(b *strings.Builder, rows []row) {
 		b.WriteString(" ÷ " + s.title + " |")
 	}
 	b.WriteString("\n| --- |" + strings.Repeat(" ---: |", 2*len(r.servers)-1) + "\n")
-	for _, row := range rows {
-		r.writeRow(b, row)
+	for _, sc := range scenarios {
+		for _, st := range sc.steps {
+			for _, row := range st.rows {
+				if row.main || !mainOnly {
+					r.writeRow(b, row)
+				}
+			}
+		}
 	}
+	return b.String()
 }
 
 // writeRow writes one line of the table, unless there is nothing in it.

@@ -45,7 +45,7 @@ func (r *rig) start(ctx context.Context, env ...string) (*instance, error) {
 	}
 	r.instances = append(r.instances, in)
 	if r.swarm == nil {
-		r.swarm, err = newSwarm(r.lab, r.server)
+		r.swarm, err = newSwarm(r.lab)
 	}
 	return in, err
 }

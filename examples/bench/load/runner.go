@@ -7,14 +7,9 @@ import (
 	"time"
 )
 
-const (
-	// pointTimeout is how long a step of a series may take on a server that is
-	// allowed to have flaws, so that the others do not wait for long.
-	pointTimeout = 30 * time.Second
-	// tolerated is how many steps of a series a server may fail in until the rest
-	// of them are skipped.
-	tolerated = 2
-)
+// tolerated is how many steps of a series a server may fail in until the rest of
+// them are skipped.
+const tolerated = 2
 
 // errSkipped is the failure of a step that has not been tried.
 var errSkipped = errors.New("not tried, after failures in easier steps")
@@ -78,11 +73,8 @@ func (r *runner) scenario(ctx context.Context, sc scenario, s *server) {
 
 // step takes one step within the timeout, after the setup if there is no rig.
 func (r *runner) step(ctx context.Context, sc scenario, i int, s *server, g **rig) ([]float64, error) {
-	timeout := r.lab.timeout
-	if sc.steps[i].series != "" && s.flaws != nil {
-		timeout = min(timeout, pointTimeout)
-	}
-	ctx, cancel := context.WithTimeoutCause(ctx, timeout, fmt.Errorf("%w: not finished after %v", errStalled, timeout))
+	late := fmt.Errorf("%w: not finished after %v", errStalled, r.lab.timeout)
+	ctx, cancel := context.WithTimeoutCause(ctx, r.lab.timeout, late)
 	defer cancel()
 	if *g == nil {
 		var err error

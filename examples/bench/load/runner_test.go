@@ -124,37 +124,22 @@ func TestASeriesIsGivenUp(t *testing.T) {
 	}
 }
 
-func TestTimeouts(t *testing.T) {
-	tests := []struct {
-		name   string
-		flaws  *flaws
-		series string
-		want   time.Duration
-	}{
-		{"a step", nil, "", time.Minute},
-		{"a step of a server with flaws", &flaws{}, "", time.Minute},
-		{"a point", nil, "x", time.Minute},
-		{"a point of a server with flaws", &flaws{}, "x", pointTimeout},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				start := time.Now()
-				r, _ := rehearse(t, 1, time.Minute, func(func(string, ...any)) []scenario {
-					return []scenario{{
-						setup: func(context.Context, *rig) error { return nil },
-						steps: []step{{rows: []row{{title: "hangs"}}, series: tt.series, measure: func(ctx context.Context, _ *rig) ([]float64, error) {
-							<-ctx.Done()
-							return nil, context.Cause(ctx)
-						}}},
-					}}
-				}, &server{name: "a", flaws: tt.flaws})
-				if took := time.Since(start); took != tt.want || !errors.Is(r.failed[cell{"hangs", "a"}], errStalled) {
-					t.Errorf("ended after %v with %v, want %v", took, r.failed, tt.want)
-				}
-			})
-		})
-	}
+func TestStepsTimeOut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now()
+		r, _ := rehearse(t, 1, time.Minute, func(func(string, ...any)) []scenario {
+			return []scenario{{
+				setup: func(context.Context, *rig) error { return nil },
+				steps: []step{{rows: []row{{title: "hangs"}}, measure: func(ctx context.Context, _ *rig) ([]float64, error) {
+					<-ctx.Done()
+					return nil, context.Cause(ctx)
+				}}},
+			}}
+		}, &server{name: "a"})
+		if took := time.Since(start); took != time.Minute || !errors.Is(r.failed[cell{"hangs", "a"}], errStalled) {
+			t.Errorf("ended after %v with %v", took, r.failed)
+		}
+	})
 }
 
 // stubbed replaces what scenarios do: all their figures are 1.

@@ -20,7 +20,6 @@ const (
 	goroutines                     // can give each connection a goroutine
 	heartbeats                     // pings its clients
 	isolates                       // keeps clients that do not read from holding up the others
-	loses                          // loses broadcasts that follow each other closely
 )
 
 // row is one line of the table.
@@ -66,24 +65,24 @@ func (r row) inShort(main bool) row {
 
 // scenarios lists all of them in the order of the table.
 func scenarios(z sizes) []scenario {
-	all := []scenario{
+	return []scenario{
 		idleScenario(z),
 		goroutinesScenario(z),
 		connectScenario(),
 		startupScenario(),
 		ackScenario(z),
-	}
-	for _, members := range z.rooms {
-		all = append(all, roomScenario(z, members))
-	}
-	return append(all,
+		roomScenario(z),
+		latencyScenario(z),
 		manyRoomsScenario(z),
+		waitScenario(z),
+		spinScenario(z),
+		burstScenario(z),
+		stuckScenario(z),
 		pendingPollScenario(z),
 		pollingAckScenario(z),
 		pollingRoomScenario(z),
-		stuckScenario(z),
 		redisScenario(z),
-	)
+	}
 }
 
 // sizes are the amounts of work that the scenarios do.
@@ -95,11 +94,15 @@ type sizes struct {
 	connects       int // at least, in each measurement
 	starts         int
 	ackClients     int
-	rooms          []int // members
-	roomSize       int   // members where the size is not what is measured
+	largeRoom      int // members
+	roomSize       int // members where the size is not what is measured
 	manyRooms      int
 	smallRoom      int           // members of each of the many
-	stuck          int           // members that never read
+	waiting        int           // handlers that wait at a time
+	wait           time.Duration // of each of them
+	spins          int           // events a second
+	spin           time.Duration // of the handler of each
+	burst          int           // events emitted at once
 	span           time.Duration // of measurements that go on for a time
 	settle         time.Duration // before the memory of idle clients is read
 	stormClients   int
@@ -116,11 +119,15 @@ func fullSizes() sizes {
 		connects:       3000,
 		starts:         5,
 		ackClients:     100,
-		rooms:          []int{10, 1000, 10_000},
+		largeRoom:      10_000,
 		roomSize:       1000,
 		manyRooms:      1000,
 		smallRoom:      10,
-		stuck:          10,
+		waiting:        1000,
+		wait:           2 * time.Second,
+		spins:          20_000,
+		spin:           50 * time.Microsecond,
+		burst:          100_000,
 		span:           1200 * time.Millisecond,
 		settle:         5 * time.Second,
 		stormClients:   3000,
@@ -134,7 +141,7 @@ func shortSizes() sizes {
 	z.idle, z.pendingPolls = [2]int{1000, 3000}, 1000
 	z.growingClients = []int{500, 1000, 3000}
 	z.connects, z.starts = 1000, 3
-	z.rooms, z.manyRooms = []int{10, 1000, 3000}, 300
+	z.largeRoom, z.manyRooms = 3000, 300
 	z.span, z.settle = 300*time.Millisecond, 3*time.Second
 	z.stormClients, z.stormRounds = 1000, 2
 	return z

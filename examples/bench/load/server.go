@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 )
@@ -21,8 +22,7 @@ type server struct {
 	name     string // as in the -servers flag
 	title    string // as in the table
 	features feature
-	flaws    *flaws // counts what is tolerated, if anything is
-	profiles bool   // whether it can be profiled
+	profiles bool // whether it can be profiled
 	// yardstick tells that it is a figure to compare with, but no Socket.IO server:
 	// it is in the table and not in the plots.
 	yardstick bool
@@ -41,7 +41,8 @@ func servers() []*server {
 			features: clusters | polls | attaches | goroutines | heartbeats | isolates,
 		},
 		{name: "node", title: "Node.js", prepare: prepareNode, features: clusters | polls | attaches | heartbeats | isolates},
-		{name: "zishang", title: "Go peer", prepare: prepareZishang, features: polls | attaches | heartbeats | isolates | loses, flaws: &flaws{}},
+		{name: "bun", title: "Bun", prepare: prepareBun, features: clusters | polls | attaches | heartbeats | isolates},
+		{name: "zishang", title: "Go peer", prepare: prepareZishang, features: polls | attaches | heartbeats | isolates},
 		{name: "plain", title: "plain Go", prepare: preparePlain, yardstick: true},
 	}
 }
@@ -103,7 +104,7 @@ func prepareTandem(ctx context.Context, s *server, root, dir string) error {
 
 func prepareZishang(ctx context.Context, s *server, root, dir string) error {
 	s.argv, s.minimal = []string{filepath.Join(dir, "zishang")}, filepath.Join(dir, "zishang")
-	return build(ctx, filepath.Join(root, "examples", "peers", "zishang"), ".", s.argv[0])
+	return build(ctx, filepath.Join(root, "examples", "peers", "zishang3"), ".", s.argv[0])
 }
 
 func preparePlain(ctx context.Context, s *server, root, dir string) error {
@@ -116,13 +117,30 @@ func prepareNode(_ context.Context, s *server, root, _ string) error {
 	if err != nil {
 		return fmt.Errorf("node: %w", errNotInstalled)
 	}
-	folder := filepath.Join(root, "examples", "peers", "node")
+	folder := nodeFolder(root)
 	if _, err := os.Stat(filepath.Join(folder, "node_modules", "socket.io")); err != nil {
 		return fmt.Errorf("socket.io in %s: %w; run `make deps`", folder, errNotInstalled)
 	}
 	s.argv = []string{node, filepath.Join(folder, "bench.mjs")}
 	return nil
 }
+
+// prepareBun takes the program out of the package of the platform: npm's script
+// that would put it into the PATH may have been skipped.
+func prepareBun(_ context.Context, s *server, root, _ string) error {
+	folder := nodeFolder(root)
+	arch := map[string]string{"amd64": "x64", "arm64": "aarch64"}[runtime.GOARCH]
+	pattern := filepath.Join(folder, "node_modules", "@oven", "bun-"+runtime.GOOS+"-"+arch+"*", "bin", "bun")
+	programs, err := filepath.Glob(pattern)
+	if err != nil || len(programs) == 0 {
+		return fmt.Errorf("%s: %w; run `make deps`", pattern, errNotInstalled)
+	}
+	s.argv = []string{programs[0], filepath.Join(folder, "bench-bun.mjs")}
+	return nil
+}
+
+// nodeFolder is where the programs for Node.js and Bun are.
+func nodeFolder(root string) string { return filepath.Join(root, "examples", "peers", "node") }
 
 // build builds the main package in the module folder, as `go build` does by
 // default.

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -17,44 +16,34 @@ const (
 	fillerSurplus = 2
 )
 
-// stuckScenario measures what members that never read cost the others.
+// stuckScenario measures what a member that never reads costs the others.
 func stuckScenario(z sizes) scenario {
-	const title = "time of a broadcast while %s of the room never read%s, over the time without"
 	return scenario{
 		name: "stuck", needs: isolates,
 		setup: func(ctx context.Context, r *rig) error { return setUpAudience(ctx, r, 1, z.roomSize) },
-		steps: []step{
-			{
-				rows:    []row{{title: fmt.Sprintf(title, "one", "s"), format: "%.2f", ratio: true, main: true}},
-				measure: func(ctx context.Context, r *rig) ([]float64, error) { return measureStuck(ctx, r, 1) },
-			},
-			{
-				rows:    []row{{title: fmt.Sprintf(title, thousands(z.stuck), ""), format: "%.2f", ratio: true}},
-				measure: func(ctx context.Context, r *rig) ([]float64, error) { return measureStuck(ctx, r, z.stuck) },
-			},
-		},
+		steps: []step{{
+			rows:    []row{{title: "time of a broadcast while one of the room never reads, over the time without", format: "%.2f", ratio: true, main: true}},
+			measure: measureStuck,
+		}},
 	}
 }
 
-// measureStuck adds members that never read until there are as many as wanted. It
-// returns how many times as long broadcasts take then.
-func measureStuck(ctx context.Context, r *rig, wanted int) (figures []float64, err error) {
+// measureStuck adds a member that never reads and returns how many times as long
+// broadcasts take then.
+func measureStuck(ctx context.Context, r *rig) ([]float64, error) {
 	a := r.audience
-	if a.unhindered == 0 {
-		if _, err := a.timed(ctx, r.sizes.span/3); err != nil {
-			return nil, err
-		}
-		if a.unhindered, err = a.timed(ctx, r.sizes.span); err != nil {
-			return nil, err
-		}
+	if _, err := a.timed(ctx, r.sizes.span/3); err != nil {
+		return nil, err
 	}
-	for ; a.stuck < wanted; a.stuck++ {
-		if err := a.addStuck(ctx, r.instances[0]); err != nil {
-			return nil, err
-		}
+	unhindered, err := a.timed(ctx, r.sizes.span)
+	if err != nil {
+		return nil, err
+	}
+	if err := a.addStuck(ctx, r.instances[0]); err != nil {
+		return nil, err
 	}
 	with, err := a.timed(ctx, r.sizes.span)
-	return []float64{float64(with) / float64(a.unhindered)}, err
+	return []float64{float64(with) / float64(unhindered)}, err
 }
 
 // timed returns how long a broadcast takes when there is one after the other.

@@ -5,15 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"slices"
 	"time"
 )
 
 // dialing is how many clients may be on their way in at a time.
 const dialing = 64
 
-// tolerance is how long a client waits for a server that is allowed to have flaws.
-const tolerance = 2 * time.Second
+// usualTick is how long run waits for sockets before it calls its step again.
+const usualTick = 100 * time.Millisecond
 
 // errStalled is returned when the server has been silent for longer than the
 // time it is given.
@@ -24,13 +23,13 @@ var errStalled = errors.New("the server has stopped answering")
 type swarm struct {
 	poller   *poller
 	patience time.Duration // how long run waits for anything at all to happen
+	tick     time.Duration // how long run waits before it calls its step again
 	now      time.Time     // when the last sockets became ready
 	clients  []*client
 	byFD     []*link
 	ready    int    // clients that have been connected
 	eager    bool   // send CONNECT without waiting for the open packet
 	polling  bool   // new clients poll
-	flaws    *flaws // nil if the server is to be without any
 	size     int    // of the payloads of events
 	buf      []byte // what one read fills
 	request  []byte
@@ -42,29 +41,20 @@ type swarm struct {
 	onEvent func(c *client, sequence int) error
 	// onAck is called with each acknowledgement.
 	onAck func(c *client, id int, args []byte) error
+	// onStart is called when a handler that waits has started.
+	onStart func(c *client) error
 }
 
-// flaws counts what a server has got wrong. It is there for the peer: without
-// tolerance there would be no figure of it to compare with.
-type flaws struct {
-	hung      int // clients that were never answered, and replaced by others
-	reordered int // deliveries before or after their turn
-}
-
-// newSwarm returns a swarm without clients, for one or more instances of s.
-func newSwarm(l *lab, s *server) (*swarm, error) {
+// newSwarm returns a swarm without clients.
+func newSwarm(l *lab) (*swarm, error) {
 	p, err := newPoller()
 	if err != nil {
 		return nil, err
 	}
-	patience := l.patience
-	if s.flaws != nil {
-		patience /= 3 // what it has not delivered by then, it has lost
-	}
 	return &swarm{
 		poller:   p,
-		patience: patience,
-		flaws:    s.flaws,
+		patience: l.patience,
+		tick:     usualTick,
 		size:     usualSize,
 		buf:      make([]byte, 256<<10),
 		request:  handshake(),
@@ -106,19 +96,6 @@ func (s *swarm) drop(l *link) error {
 	return s.poller.hangUp(l.fd)
 }
 
-// dropPosts closes the connections that polling clients have sent their messages
-// on and that nothing is under way on.
-func (s *swarm) dropPosts() error {
-	var errs []error
-	for _, c := range s.clients {
-		if !c.posting {
-			errs = append(errs, s.drop(c.posts))
-			c.posts = nil
-		}
-	}
-	return errors.Join(errs...)
-}
-
 // run calls step and handles what arrives, by turns, until step says that all is
 // done.
 func (s *swarm) run(ctx context.Context, step func() (done bool, err error)) error {
@@ -129,7 +106,7 @@ func (s *swarm) run(ctx context.Context, step func() (done bool, err error)) err
 			return err
 		}
 		handled := false
-		err := s.poller.wait(100*time.Millisecond, func(fd int, readable, writable bool) error {
+		err := s.poller.wait(s.tick, func(fd int, readable, writable bool) error {
 			if !handled {
 				handled, s.now = true, time.Now()
 			}
@@ -171,31 +148,13 @@ func (s *swarm) connect(ctx context.Context, target netip.AddrPort, n int) error
 				return false, err
 			}
 		}
-		return s.ready == limit, s.replaceHung()
+		return s.ready == limit, nil
 	})
-}
-
-// replaceHung hangs up the clients that have not been answered for some time, if
-// the server is allowed to have flaws. The caller dials again.
-func (s *swarm) replaceHung() error {
-	if s.flaws == nil {
-		return nil
-	}
-	var errs []error
-	s.clients = slices.DeleteFunc(s.clients, func(c *client) bool {
-		if c.phase == connected || s.now.Sub(c.dialed) < tolerance {
-			return false
-		}
-		s.flaws.hung++
-		errs = append(errs, s.drop(c.main), s.drop(c.posts))
-		return true
-	})
-	return errors.Join(errs...)
 }
 
 // add adds one client.
 func (s *swarm) add(target netip.AddrPort) error {
-	c := &client{dialed: s.now, polling: s.polling}
+	c := &client{polling: s.polling}
 	main, err := s.dial(c, target)
 	if err != nil {
 		return err

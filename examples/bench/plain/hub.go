@@ -70,6 +70,12 @@ func (h *hub) handle(conn net.Conn, msg []byte) (err error) {
 	case "pub":
 		room, payload, _ := bytes.Cut(rest, []byte(","))
 		h.publish(string(bytes.Trim(room, `"`)), frame(`42["msg",`+string(payload)+"]"))
+	case "wait":
+		err = wait(conn, rest)
+	case "spin":
+		err = spin(rest)
+	case "burst":
+		err = burst(conn, rest)
 	default:
 		err = errUnsupported
 	}

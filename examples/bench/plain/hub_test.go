@@ -48,6 +48,21 @@ func exchange(t *testing.T, ws *websocket.Conn, msg, answer string) {
 	expect(t, ws, answer)
 }
 
+func TestWrongArgumentsEndTheConnection(t *testing.T) {
+	h := &hub{rooms: map[string][]net.Conn{}}
+	srv := httptest.NewServer(h)
+	defer srv.Close()
+	for _, msg := range []string{`42["wait","x"]`, `42["spin",]`, `42["burst",x,10]`, `42["burst",1]`, `42["burst",1,7]`} {
+		ws := dial(t, srv.URL)
+		if err := ws.WriteMessage(websocket.TextMessage, []byte(msg)); err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := ws.ReadMessage(); err == nil {
+			t.Errorf("the connection goes on after %s", msg)
+		}
+	}
+}
+
 func TestContract(t *testing.T) {
 	h := &hub{rooms: map[string][]net.Conn{}}
 	srv := httptest.NewServer(h)
@@ -60,6 +75,12 @@ func TestContract(t *testing.T) {
 	exchange(t, other, `420["join","r"]`, `430[]`)
 	exchange(t, other, `42["pub","r","one"]`, `42["msg","one"]`)
 	expect(t, member, `42["msg","one"]`)
+	exchange(t, member, `42["wait",1]`, `42["started"]`)
+	if err := member.WriteMessage(websocket.TextMessage, []byte(`42["spin",50]`)); err != nil {
+		t.Fatal(err)
+	}
+	exchange(t, member, `42["burst",2,10]`, `42["msg","00000001bb"]`)
+	expect(t, member, `42["msg","00000002bb"]`)
 
 	// Whoever does something else is sent away, and leaves the room.
 	if err := other.WriteMessage(websocket.TextMessage, []byte("nonsense")); err != nil {

@@ -1,11 +1,11 @@
-// Command zishang is the Go peer that examples/bench is compared with and that
-// differential tests replay their scenarios against: the three events of the
-// measuring contract on github.com/zishang520/socket.io/v2, pinned at v2.5.0.
+// Command zishang3 is the Go peer that examples/bench is compared with: the events
+// of the measuring contract on github.com/zishang520/socket.io/servers/socket/v3,
+// pinned at v3.0.6.
 //
 // It is a module of its own, so that the peer's dependencies never meet the
 // library's. It listens on 127.0.0.1:$PORT and serves /socket.io/. PING_INTERVAL
-// sets the interval of heartbeats in milliseconds. It has no Redis adapter: with
-// REDIS_URL set it refuses to start.
+// sets the interval of heartbeats in milliseconds. It is not measured in a cluster:
+// with REDIS_URL set it refuses to start.
 package main
 
 import (
@@ -18,10 +18,11 @@ import (
 	"os"
 	"os/signal"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
-	"github.com/zishang520/socket.io/v2/socket"
+	"github.com/zishang520/socket.io/servers/socket/v3"
 )
 
 func main() {
@@ -29,7 +30,7 @@ func main() {
 	err := run(ctx)
 	stop()
 	if err != nil {
-		slog.Error("zishang: stopped", "error", err)
+		slog.Error("zishang3: stopped", "error", err)
 		os.Exit(1)
 	}
 }
@@ -37,7 +38,7 @@ func main() {
 // run serves until ctx ends.
 func run(ctx context.Context) error {
 	if os.Getenv("REDIS_URL") != "" {
-		return errors.New("the peer has no Redis adapter; unset REDIS_URL")
+		return errors.New("the peer is not measured in a cluster; unset REDIS_URL")
 	}
 	port := os.Getenv("PORT")
 	if port == "" {
@@ -68,7 +69,7 @@ func run(ctx context.Context) error {
 		<-ctx.Done()
 		_ = srv.Close()
 	}()
-	slog.Info("zishang: listening", "address", listener.Addr().String())
+	slog.Info("zishang3: listening", "address", listener.Addr().String())
 	if err := srv.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("serving: %w", err)
 	}
@@ -111,6 +112,41 @@ func register(io *socket.Server, s *socket.Socket) {
 			_ = io.To(socket.Room(room)).Emit("msg", args[1])
 		}
 	})
+	_ = s.On("wait", func(args ...any) {
+		if milliseconds, ok := number(args, 0); ok {
+			_ = s.Emit("started")
+			time.Sleep(time.Duration(milliseconds) * time.Millisecond)
+		}
+	})
+	_ = s.On("spin", func(args ...any) {
+		if microseconds, ok := number(args, 0); ok {
+			for start := time.Now(); time.Since(start) < time.Duration(microseconds)*time.Microsecond; {
+			}
+		}
+	})
+	_ = s.On("burst", func(args ...any) {
+		count, counted := number(args, 0)
+		size, sized := number(args, 1)
+		if !counted || !sized || size < sequenceSize {
+			return
+		}
+		rest := strings.Repeat("b", size-sequenceSize)
+		for i := range count {
+			_ = s.Emit("msg", fmt.Sprintf("%0*d", sequenceSize, i+1)+rest)
+		}
+	})
+}
+
+// sequenceSize is the length of the number that a payload of a burst starts with.
+const sequenceSize = 8
+
+// number returns the number at index i.
+func number(args []any, i int) (int, bool) {
+	if i >= len(args) {
+		return 0, false
+	}
+	n, ok := args[i].(float64)
+	return int(n), ok
 }
 
 // text returns the string at index i.
