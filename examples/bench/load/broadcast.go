@@ -106,16 +106,3 @@ func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 
 func percentile(sorted []float64, p int) float64 {
 	return sorted[max(0, (len(sorted)*p+99)/100-1)]
 }
-
-// manyRoomsScenario measures broadcasts to many small rooms.
-func manyRoomsScenario(z sizes) scenario {
-	const window = 32
-	return scenario{
-		name:  "rooms",
-		setup: func(ctx context.Context, r *rig) error { return setUpAudience(ctx, r, z.manyRooms, z.smallRoom) },
-		steps: []step{{
-			rows:    []row{cpu("%.2f", "delivery, %s rooms of %s by turns, %d in flight", thousands(z.manyRooms), thousands(z.smallRoom), window)},
-			measure: func(ctx context.Context, r *rig) ([]float64, error) { return measureDeliveries(ctx, r, window) },
-		}},
-	}
-}

@@ -19,7 +19,7 @@ var errWrongEvent = errors.New("event of a burst lost, repeated or out of order"
 // burstScenario measures many small events that are emitted at once to one client,
 // which reads.
 func burstScenario(z sizes) scenario {
-	events := fmt.Sprintf("%s events of %d bytes emitted at once to one client", thousands(z.burst), burstSize)
+	title := fmt.Sprintf("%s events of %d bytes emitted at once to one client: ", thousands(z.burst), burstSize)
 	return scenario{
 		name: "burst",
 		setup: func(ctx context.Context, r *rig) error {
@@ -39,8 +39,8 @@ func burstScenario(z sizes) scenario {
 		},
 		steps: []step{{
 			rows: []row{
-				{title: "until the client has " + events + ", ms", format: "%.0f", main: true},
-				{title: "peak of the resident memory added by " + events + ", MB", format: "%.1f", main: true},
+				{title: title + "until it has them all, ms", format: "%.0f", main: true},
+				{title: title + "peak of the resident memory added, MB", format: "%.1f", main: true},
 			},
 			measure: measureBurst,
 		}},

@@ -1,16 +1,20 @@
 // Command load measures Socket.IO servers that follow the measuring contract
-// of examples/bench: this library's, the reference on Node, the Go peer and, for
-// what they have in common, a plain Go program (examples/bench/plain).
+// of examples/bench: this library's, the Node.js server on Node.js and on Bun, the
+// Go peer (examples/peers/zishang3) and, for what they have in common, a plain Go
+// program (examples/bench/plain).
 //
-//	go run ./examples/bench/load                  # everything, medians of five: 40 minutes
+//	go run ./examples/bench/load                  # everything, medians of five: half an hour
 //	go run ./examples/bench/load -short           # a quick look at everything but growth
 //	go run ./examples/bench/load -run ack,room/1000 -servers tandem,node -n 3
+//	go run ./examples/bench/load -run wait -n 10  # what handlers that wait cost the others
 //	go run ./examples/bench/load -run growth      # the plots and the model only
 //	go run ./examples/bench/load -profiles dir    # profiles of this library in each step
 //	go run ./examples/bench/load -storm           # no figures: must every client get in?
 //
-// It prints a Markdown table, draws plots (SVG) of how costs grow, and checks the
-// model of examples/bench/MODEL.md. What it measures is the server alone: the CPU
+// It prints a Markdown table of the main figures, writes one of all figures to
+// examples/bench/FIGURES.md, draws plots (SVG) of how costs grow, and checks the
+// model of examples/bench/MODEL.md. A run of less than everything prints all its
+// figures. What it measures is the server alone: the CPU
 // time that the server's process has used, and its resident memory, for each
 // unit of work. Its own cost is in no figure; it keeps that cost low all the
 // same, since both share the machine, with one thread, raw sockets and frames
@@ -34,7 +38,7 @@
 // room. The size is read again after the settling time (-settle), in which the
 // servers do what they please with their garbage. The figure is the growth
 // divided by the number of clients. The same follows for 18,000 of them, on the
-// same server. Its heartbeats are 5 seconds apart here; the CPU time of ten more
+// same server. Its heartbeats are 5 seconds apart here; the CPU time of five more
 // seconds is scaled to the default of 25 seconds between heartbeats, for the
 // share of a core that 18,000 idle clients take.
 //
@@ -53,44 +57,60 @@
 // connected, the median of five; and the size of a minimal program
 // (examples/bench/minimal), built by `go build` without flags.
 //
-// ack: CPU time for each round trip of `echo`, with payloads of 1, 64 and 4,096
+// ack: CPU time for each round trip of `echo`, with payloads of 64 and 4,096
 // bytes. 100 clients each keep 1 or 16 events in flight: a client sends the next
 // when one has been acknowledged with the same payload.
 //
-// room: CPU time for each delivery of `pub` to rooms of 10, 1,000 and 10,000, with
-// 1, 4 and 32 broadcasts in flight, as text and as binary attachments. One more
+// room: CPU time for each delivery of `pub` to a room of 1,000, with 1, 4 and 32
+// broadcasts in flight as text, and with 4 as binary attachments. One more
 // client, which is not in the room, publishes 64 bytes that start with a sequence
 // number. A broadcast is complete when all members have received it. The publisher
 // starts with K broadcasts and sends the next one for each that is complete, so
 // that exactly K are in flight until the last have been sent. Every delivery is
 // checked: a lost, repeated or reordered one fails the step. The figure is the CPU
 // time from the first publication to the last delivery, divided by the number of
-// deliveries. In the largest room the time from a publication until a member has
+// deliveries. In a room of 10,000 the time from a publication until a member has
 // read it is taken for every delivery, with 1 in flight: the median and the 99th
 // percentile over all members and broadcasts. Both ends share the machine, so the
 // reading of 10,000 connections by one thread is part of that for all servers.
 //
-// rooms: the same with 1,000 rooms of 10, to which broadcasts go by turns, 32 of
-// them in flight.
+// wait: what handlers that wait cost everybody else. 1,000 clients send one `wait`
+// event each, whose handler tells the client that it has started and then waits 2
+// seconds, as one does that asks a database: time.Sleep in Go, `await` in
+// JavaScript. One more client echoes meanwhile, one round trip after another. The
+// figures are its longest round trip, from the first event until half a second
+// after the handlers have returned, and the longest time from an event until its
+// client has been told of the start. A server that lets handlers wait for each other
+// has seconds here, which no mean or percentile of round trips shows.
 //
-// polling: clients of HTTP long polling, which ask again as soon as a poll has been
-// answered and use a second connection for their messages. polling/idle is the
-// memory of 5,000 pending polls, with the connections of the messages closed;
-// polling/ack and polling/room are ack and room, with a room of 1,000.
+// spin: the same round trips while 100 clients send 20,000 events a second in all,
+// for 2 seconds, whose handlers compute for 50 microseconds: as much as one core
+// does. The events are sent by the clock, so that a server that does not keep up has
+// a backlog, which is in the figure.
 //
-// stuck: how much longer broadcasts take while some members of the room do not
+// burst: 100,000 events of 50 bytes that one handler emits at once to one client,
+// which reads as fast as it can: the time from the request until it has all of them
+// in order, and the peak of the server's resident memory (VmHWM) above what it was
+// before. Ten bursts of 1,000 events are not counted.
+//
+// stuck: how much longer broadcasts take while a member of the room does not
 // read. The time, by the clock, of broadcasts one after the other is measured
 // in a room of 1,000. Then one client that never reads joins the room, after it
 // has been sent, in a room of its own, as much as the kernel keeps for it and a
 // little more. The time is measured again, and the figure is the second over the
-// first; and once more with ten such clients. The plain program is left out: it
-// would wait for them for ever.
+// first. The plain program is left out: it would wait for that client for ever.
+//
+// polling: clients of HTTP long polling, which ask again as soon as a poll has been
+// answered and use a second connection for their messages. polling/idle is the
+// memory of 5,000 of them, whose polls are pending; the connections of their
+// messages stay open as long as the server keeps them, as with browsers. polling/ack
+// and polling/room are ack and room.
 //
 // redis: the room of 1,000 on two instances that share one redis-server through
 // the classic adapter. Half of the members are connected to each instance, the
 // publisher to the first. The figure counts the CPU time of both instances and not
 // that of Redis, of which the commands and the bytes are counted by its own
-// counters.
+// counters. The Go peer is left out: its adapter is a module of its own.
 //
 // growth: the costs that are plotted, measured once for every five rounds of the
 // table, without the plain program: idle clients, small rooms, members of a room,
@@ -98,16 +118,9 @@
 // complete is left out of its line, which the plot says. When it has failed at two
 // points of a plot it is not tried at those that are harder.
 //
-// # Flaws
-//
-// The Go peer leaves some clients unanswered and reorders some broadcasts. To
-// get figures of it at all, clients that it has ignored for two seconds are
-// replaced and the order of its deliveries is not insisted on; what had to be
-// tolerated is printed below the table. No other server is granted that. It also
-// loses broadcasts that follow each other closely: a step of which something is
-// never delivered is "not completed", and not repeated in later rounds. So that it
-// has lines in the plots of broadcasts with 4 in flight at all, it is measured with
-// one in flight there, too; such a line says so. It has no Redis adapter of its own.
+// A step that a server does not complete, because something is never delivered or a
+// client is disconnected, is "not completed" in the table, and not repeated in later
+// rounds.
 //
 // -storm connects 3,000 clients ten times over, and exits with status 1 if any of
 // them is left unanswered.

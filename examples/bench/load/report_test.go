@@ -114,7 +114,7 @@ func TestSelect(t *testing.T) {
 		{"room/1000,connect", []string{"connect", "room/1000"}, 0},
 		{"room", []string{"room/1000", "room/10000"}, 0},
 		{"polling", []string{"polling/idle", "polling/ack", "polling/room"}, 0},
-		{"growth/rooms,rooms", []string{"rooms"}, 1},
+		{"growth/rooms,redis", []string{"redis"}, 1},
 		{"growth", nil, 5},
 	}
 	for _, tt := range tests {

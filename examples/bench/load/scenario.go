@@ -73,7 +73,6 @@ func scenarios(z sizes) []scenario {
 		ackScenario(z),
 		roomScenario(z),
 		latencyScenario(z),
-		manyRoomsScenario(z),
 		waitScenario(z),
 		spinScenario(z),
 		burstScenario(z),

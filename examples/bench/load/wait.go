@@ -26,7 +26,7 @@ func waitScenario(z sizes) scenario {
 		steps: []step{{
 			rows: []row{
 				{title: "longest round trip of a client beside " + handlers + ", ms", format: "%.1f", main: true},
-				{title: "from an event to the start of its handler, the last of " + handlers + ", ms", format: "%.1f", main: true},
+				{title: "latest start of one of " + handlers + ", after its event was sent, ms", format: "%.1f", main: true},
 			},
 			measure: measureWaiting,
 		}},
