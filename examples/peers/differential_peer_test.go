@@ -69,6 +69,7 @@ const (
 	lostWords    = "the connection is closed before what is queued has been written, DISCONNECT packets among it"
 	goesTwice    = "a client that leaves and closes its connection may be reported twice"
 	largeBodies  = "over polling, large bodies are not answered"
+	bodyRefused  = "over polling, it refuses a body that is too large and leaves it to the client to end the session"
 )
 
 // deviations are those of version 2.5.0, by step.
@@ -93,6 +94,7 @@ var deviations = map[string]deviation{
 	"acknowledge large binary":          {largeBodies, true},
 	"question large binary":             {largeBodies, true},
 	"message that is just small enough": {largeBodies, true},
+	"message that is too large":         {bodyRefused, true},
 }
 
 // peerPatience is how long the peer may take for a step. It is short, since some of its steps never end, and a step that
