@@ -4,7 +4,7 @@
 # make guard   compares allocations and system calls with what is recorded; UPDATE=-update records them
 # make lint    golangci-lint with .golangci.yml
 # make fuzz    every fuzz target for FUZZTIME (60s)
-# make bench   the micro-benchmarks, then the comparison with the Node.js server
+# make bench   the micro-benchmarks, then the comparison with other servers
 GO       ?= go
 FUZZTIME ?= 60s
 PEERS    := examples/peers/node
@@ -30,7 +30,7 @@ check: deps
 	$(GO) vet ./...
 	GOOS=windows $(GO) build ./...
 	GOOS=darwin $(GO) build ./...
-	cd examples/peers/zishang && $(GO) build -o /dev/null ./...
+	for peer in zishang zishang3; do (cd examples/peers/$$peer && $(GO) build -o /dev/null ./...) || exit 1; done
 
 test: check
 	.ci/fuzz 20000x

@@ -183,7 +183,7 @@ func (r *runner) table(ctx context.Context, rounds int, selected []scenario, fil
 		return err
 	}
 	machine := fmt.Sprintf("Medians of %d, %s/%s, %d CPUs.\n\n", rounds, runtime.GOOS, runtime.GOARCH, runtime.NumCPU())
-	fmt.Fprint(os.Stdout, machine+r.results.table(selected, file != ""))
+	fmt.Fprintf(os.Stdout, "%s%s", machine, r.results.table(selected, file != ""))
 	if file == "" {
 		return nil
 	}

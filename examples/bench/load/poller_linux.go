@@ -19,9 +19,6 @@ type poller struct {
 	events []unix.EpollEvent
 }
 
-// usualBatch is how many sockets are reported at a time.
-const usualBatch = 1024
-
 // newPoller returns a poller without sockets.
 func newPoller() (*poller, error) {
 	fd, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)

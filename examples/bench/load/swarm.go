@@ -11,8 +11,12 @@ import (
 // dialing is how many clients may be on their way in at a time.
 const dialing = 64
 
-// usualTick is how long run waits for sockets before it calls its step again.
-const usualTick = 100 * time.Millisecond
+const (
+	// usualTick is how long run waits for sockets before it calls its step again.
+	usualTick = 100 * time.Millisecond
+	// usualBatch is how many sockets are reported at a time.
+	usualBatch = 1024
+)
 
 // errStalled is returned when the server has been silent for longer than the
 // time it is given.
