@@ -125,18 +125,26 @@ func prepareNode(_ context.Context, s *server, root, _ string) error {
 	return nil
 }
 
-// prepareBun takes the program out of the package of the platform: npm's script
-// that would put it into the PATH may have been skipped.
+// prepareBun finds the program where npm has unpacked it or, if the package's script
+// has been run, where that has moved it. A script that was skipped leaves a
+// placeholder there.
 func prepareBun(_ context.Context, s *server, root, _ string) error {
 	folder := nodeFolder(root)
 	arch := map[string]string{"amd64": "x64", "arm64": "aarch64"}[runtime.GOARCH]
-	pattern := filepath.Join(folder, "node_modules", "@oven", "bun-"+runtime.GOOS+"-"+arch+"*", "bin", "bun")
-	programs, err := filepath.Glob(pattern)
-	if err != nil || len(programs) == 0 {
-		return fmt.Errorf("%s: %w; run `make deps`", pattern, errNotInstalled)
+	for _, pattern := range []string{
+		filepath.Join(folder, "node_modules", "@oven", "bun-"+runtime.GOOS+"-"+arch+"*", "bin", "bun"),
+		filepath.Join(folder, "node_modules", "bun", "bin", "bun.exe"),
+	} {
+		programs, err := filepath.Glob(pattern)
+		if err != nil {
+			return fmt.Errorf("looking for bun: %w", err)
+		}
+		if len(programs) > 0 {
+			s.argv = []string{programs[0], filepath.Join(folder, "bench-bun.mjs")}
+			return nil
+		}
 	}
-	s.argv = []string{programs[0], filepath.Join(folder, "bench-bun.mjs")}
-	return nil
+	return fmt.Errorf("bun in %s: %w; run `make deps`", folder, errNotInstalled)
 }
 
 // nodeFolder is where the programs for Node.js and Bun are.
