@@ -226,10 +226,24 @@ func (u *upgradeTry) pushPoll(late bool) {
 	s.srv.timers.noop.Arm(&u.tick)
 }
 
-// write writes a frame to the connection. Only the connection's reader writes
-// during a try, so it may block.
+// errUnread ends the try of a client that does not read what it is answered.
+var errUnread = errors.New("the client does not read")
+
+// write writes a frame to the connection. Only the connection's reader writes during a
+// try. A worker that reads must not wait for the client: one that has left no room for
+// the few bytes that a try is answered does not read, and is given up.
 func (u *upgradeTry) write(f *packet.Frame) error {
-	return writeLink(u.conn.link(), f.WebSocket(), u.session.srv.opts.WriteTimeout)
+	l, srv, b := u.conn.link(), u.session.srv, f.WebSocket()
+	if !l.tries() {
+		return writeLink(l, b, srv.opts.WriteTimeout)
+	}
+	sc := srv.pool.Borrow()
+	defer srv.pool.Return(sc)
+	n, err := l.tryWrite(sc, b)
+	if err == nil && n < len(b) {
+		err = errUnread
+	}
+	return err
 }
 
 // onMessage handles a message during the try: a ping to be answered, then the
