@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/tandem-go/tandem/socketio/internal/flush"
+	"github.com/tandem-go/tandem/socketio/internal/nowait"
 )
 
 // link is the connection below a WebSocket. There is one for connections of the net
@@ -82,7 +83,7 @@ func (l *netLink) writeSome(b []byte, timeout time.Duration) (int, error) {
 	if err := l.conn.SetWriteDeadline(time.Now().Add(timeout)); err != nil {
 		return 0, err
 	}
-	n, err := l.conn.Write(piece)
+	n, err := l.put(piece)
 	_ = l.conn.SetWriteDeadline(time.Time{}) // which tryWrite would be subject to
 	switch {
 	case l.raw == nil || !errors.Is(err, os.ErrDeadlineExceeded):
@@ -96,6 +97,23 @@ func (l *netLink) writeSome(b []byte, timeout time.Duration) (int, error) {
 		return 0, os.ErrDeadlineExceeded
 	}
 	return n, err
+}
+
+// put writes once, and waits for that until the deadline. A connection that the
+// application has put into blocking mode has one only if package net does not write.
+func (l *netLink) put(b []byte) (int, error) {
+	if l.raw == nil {
+		return l.conn.Write(b)
+	}
+	return nowait.WriteConn(l.raw, b)
+}
+
+// take reads once, likewise. It returns 0 at the end.
+func (l *netLink) take(b []byte) (int, error) {
+	if l.raw == nil {
+		return l.conn.Read(b)
+	}
+	return nowait.ReadConn(l.raw, b)
 }
 
 // halfCloser is a connection whose output can be closed alone.
@@ -121,7 +139,10 @@ func (l *netLink) drain(end time.Time) {
 		if err := l.conn.SetReadDeadline(end); err != nil {
 			return
 		}
-		_, err := l.conn.Read(buf[:])
+		n, err := l.take(buf[:])
+		if n == 0 && err == nil {
+			return
+		}
 		if err != nil && (!errors.Is(err, os.ErrDeadlineExceeded) || !time.Now().Before(end)) {
 			return
 		}

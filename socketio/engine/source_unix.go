@@ -6,17 +6,9 @@ import (
 	"errors"
 	"io"
 	"syscall"
-)
 
-// readFD reads once, without waiting.
-func readFD(fd int, buf []byte) (n int, err error) {
-	for {
-		n, err = syscall.Read(fd, buf)
-		if !errors.Is(err, syscall.EINTR) {
-			return n, err
-		}
-	}
-}
+	"github.com/tandem-go/tandem/socketio/internal/nowait"
+)
 
 // rawSource reads a socket without holding a buffer while it waits. There is one for
 // each connection with a goroutine, so it is small.
@@ -54,7 +46,7 @@ func (r *rawSource) next() ([]byte, error) {
 func (r *rawSource) read(fd uintptr) bool {
 	srv := r.conn.session.srv
 	buf := srv.newBuffer()
-	n, err := readFD(int(fd), buf[:])
+	n, err := nowait.Read(int(fd), buf[:])
 	if errors.Is(err, syscall.EAGAIN) {
 		srv.buffers.Put(buf)
 		return false

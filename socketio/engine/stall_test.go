@@ -6,21 +6,26 @@ import (
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
 )
 
-// A gatedRaw is a connection to be written to without blocking. Each write waits at the
-// gate until it may fail.
+// A gatedRaw is a connection to be written to without blocking. Once the gate is closed
+// each write waits there until it may fail.
 type gatedRaw struct {
 	syscall.RawConn
 
+	closed        atomic.Bool
 	entered, fail chan struct{}
 }
 
-func (g *gatedRaw) Write(func(uintptr) bool) error {
+func (g *gatedRaw) Write(fn func(uintptr) bool) error {
+	if !g.closed.Load() {
+		return g.RawConn.Write(fn)
+	}
 	g.entered <- struct{}{}
 	<-g.fail
 	return syscall.EPIPE
@@ -44,6 +49,7 @@ func TestWriteFailsAfterTheEnd(t *testing.T) {
 	if raw.RawConn == nil {
 		t.Skip("this platform has only the slow path")
 	}
+	raw.closed.Store(true)
 	var sending sync.WaitGroup
 	sending.Go(func() { s.Send(NewTextFrame("lost"), 0) })
 	<-raw.entered

@@ -5,6 +5,8 @@ package flush
 import (
 	"errors"
 	"syscall"
+
+	"github.com/tandem-go/tandem/socketio/internal/nowait"
 )
 
 // RawSupported tells whether connections can be written without blocking on
@@ -23,13 +25,8 @@ type rawWrite struct {
 // init makes the closure.
 func (r *rawWrite) init() {
 	r.fn = func(fd uintptr) bool {
-		for {
-			r.n, r.err = syscall.Write(int(fd), r.b)
-			if !errors.Is(r.err, syscall.EINTR) {
-				// Always done: a full socket is the slow path's business.
-				return true
-			}
-		}
+		r.n, r.err = nowait.Write(int(fd), r.b)
+		return true // in any case: a full socket is the slow path's business
 	}
 }
 

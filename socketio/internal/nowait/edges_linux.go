@@ -1,0 +1,7 @@
+//go:build !race
+
+package nowait
+
+func acquire(int) {}
+
+func release() {}
