@@ -122,7 +122,7 @@ type Options struct {
 	NewID func(r *http.Request) (string, error)
 	// OnRefused, if not nil, is told of each request that is refused.
 	OnRefused func(r *http.Request, e *RequestError)
-	// Logger gets panics of receivers. The default is slog.Default.
+	// Logger gets panics of receivers, and why a connection cannot be parked. The default is slog.Default.
 	Logger *slog.Logger
 }
 

@@ -3,37 +3,12 @@ package engine
 import (
 	"errors"
 	"net"
-	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"github.com/tandem-go/tandem/socketio/internal/flush"
 	"github.com/tandem-go/tandem/socketio/internal/park"
 )
-
-// parking is how a server reads plain connections on Linux: without a goroutine for
-// each of them. See package park.
-type parking struct {
-	poller *park.Poller
-	inputs sync.Pool // of *input
-}
-
-// newParking returns nil where connections cannot be parked.
-func newParking() *parking {
-	poller, err := park.New()
-	if err != nil {
-		return nil
-	}
-	return &parking{poller: poller}
-}
-
-// close ends the goroutines. No connection is left by then.
-func (p *parking) close() {
-	if p != nil {
-		p.poller.Close()
-	}
-}
 
 // input is what a worker reads into, with what is to be done once it has read.
 type input struct {
@@ -88,18 +63,12 @@ func (p *parked) marked(m uint32) bool { return p.marks.Load()&m != 0 }
 
 // adopt takes a hijacked connection over, which is parked if possible, and returns
 // the link to it. Others may use the link only after they have been told: see share.
+//
+// A parked connection is watched from now on because writes that wait depend on it. What
+// arrives is noted, and read after watch.
 func (c *wsConn) adopt(conn net.Conn) link {
-	p := c.session.srv.park()
-	if p == nil || rawConn(conn) == nil || p.poller.Adopt(&c.parked.conn, conn, c) != nil {
+	if rawConn(conn) == nil || !c.session.srv.park(conn, c) {
 		return newNetLink(conn)
-	}
-	// It is watched from now on because writes that wait depend on it. What arrives is
-	// noted, and read after watch.
-	if c.parked.conn.Watch() != nil {
-		if conn, err := c.parked.conn.Release(); err == nil {
-			return newNetLink(conn)
-		}
-		// It is closed now, which its reader will find out.
 	}
 	return (*parkedLink)(c)
 }
@@ -108,15 +77,6 @@ func (c *wsConn) adopt(conn net.Conn) link {
 func (c *wsConn) share(l link) {
 	c.taken = true
 	c.net, _ = l.(*netLink)
-}
-
-// park returns what connections are parked with; nil if they are not.
-func (srv *Server) park() *parking {
-	if srv.opts.DisableParking {
-		return nil
-	}
-	srv.parkOnce.Do(func() { srv.parking = newParking() })
-	return srv.parking
 }
 
 // isParked reports whether c is read without a goroutine of its own.
@@ -131,7 +91,7 @@ func (c *wsConn) watch() {
 }
 
 // Poller returns the server's poller.
-func (c *wsConn) Poller() *park.Poller { return c.session.srv.parking.poller }
+func (c *wsConn) Poller() *park.Poller { return c.session.srv.parking.poller.Load() }
 
 // Readable reads input, unless that is under way and will notice.
 func (c *wsConn) Readable(w *park.Worker, over bool) {
@@ -155,7 +115,7 @@ func (c *wsConn) Readable(w *park.Worker, over bool) {
 
 // readParked reads until there is nothing more, and then lets go of the connection.
 func (c *wsConn) readParked(w *park.Worker) {
-	p := c.session.srv.parking
+	p := &c.session.srv.parking
 	in := p.input(c, w)
 	for {
 		err := c.readAvailable(in)
@@ -192,7 +152,7 @@ func (c *wsConn) readAvailable(in *input) error {
 		switch {
 		case c.parked.marked(stopped):
 			return errEnded
-		case errors.Is(err, syscall.EAGAIN):
+		case errors.Is(err, park.ErrEmpty):
 			return nil
 		case err != nil:
 			return err

@@ -53,10 +53,10 @@ func dialTo(t *testing.T, srv *Server, ts *httptest.Server) *websocket.Conn {
 
 // parkedConns returns the number of connections that are read without a goroutine.
 func parkedConns(srv *Server) int {
-	if srv.parking == nil {
-		return 0
+	if poller := srv.parking.poller.Load(); poller != nil {
+		return poller.Len()
 	}
-	return srv.parking.poller.Len()
+	return 0
 }
 
 // A plain connection is parked from the beginning, unless that is disabled by the

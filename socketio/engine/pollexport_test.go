@@ -6,9 +6,9 @@ import "time"
 // It must be called before the first session is closed.
 func (srv *Server) SetPollingGrace(d time.Duration) { srv.timers.pollingGrace = srv.wheel.Class(d) }
 
-// StopWatching makes parking fail: connections are adopted, but cannot be watched.
+// StopWatching makes parking fail: connections cannot be watched.
 func (srv *Server) StopWatching() {
-	if p := srv.park(); p != nil {
-		p.poller.Close()
+	if poller, err := srv.parking.open(); err == nil {
+		poller.Close()
 	}
 }

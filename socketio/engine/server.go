@@ -21,15 +21,14 @@ import (
 // carries their traffic. It works behind any middleware whose ResponseWriter
 // has an Unwrap method, and never owns the http.Server: see [Server.Shutdown].
 type Server struct {
-	opts     Options
-	accept   Accept
-	limits   wsframe.Limits
-	pool     *flush.Pool[*sink]
-	wheel    *wheel.Wheel
-	parking  *parking // nil if connections are not parked; see parks
-	parkOnce sync.Once
-	timers   timers
-	frames   struct{ ping, pongProbe, close, noop *packet.Frame }
+	opts    Options
+	accept  Accept
+	limits  wsframe.Limits
+	pool    *flush.Pool[*sink]
+	wheel   *wheel.Wheel
+	parking parking
+	timers  timers
+	frames  struct{ ping, pongProbe, close, noop *packet.Frame }
 
 	queues  sync.Pool // of *queue
 	pieces  sync.Pool // of *piece
@@ -248,7 +247,6 @@ func (srv *Server) Shutdown(ctx context.Context) error {
 			srv.tasks.Wait()
 			srv.wheel.Close()
 			srv.pool.Close()
-			srv.parkOnce.Do(func() {}) // no connection is left that could open it
 			srv.parking.close()
 			close(srv.stopped)
 		}()

@@ -11,6 +11,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"github.com/tandem-go/tandem/socketio/internal/nowait"
 )
 
 // Conn is a stream connection that is used with system calls that do not wait. The
@@ -35,9 +37,9 @@ type signals struct {
 	input, output chan struct{} // capacity 1
 }
 
-// Adopt takes over a connection: the Conn has its descriptor, and nc is closed. p is
-// the waiter's poller.
-// Nothing is reported to w before [Conn.Watch]. On an error nc is left alone.
+// Adopt takes over a connection and tells the waiter of input from now on, that which
+// has arrived before included: the Conn has its descriptor, and nc is closed. p is the
+// waiter's poller. On an error nc is left alone.
 func (p *Poller) Adopt(c *Conn, nc net.Conn, w Waiter) error {
 	sc, ok := nc.(syscall.Conn)
 	if !ok {
@@ -47,36 +49,32 @@ func (p *Poller) Adopt(c *Conn, nc net.Conn, w Waiter) error {
 	if err != nil {
 		return fmt.Errorf("park: adopt connection: %w", err)
 	}
+	fd, err := p.dup(raw)
+	if err != nil {
+		return fmt.Errorf("park: adopt connection: %w", err)
+	}
+	c.waiter, c.fd = w, fd
+	if err := p.add(c); err != nil {
+		_ = syscall.Close(int(fd)) // The other descriptor keeps the connection open.
+		return fmt.Errorf("park: adopt connection: %w", err)
+	}
+	_ = nc.Close() // And now it is this one.
+	return nil
+}
+
+// dup duplicates a descriptor.
+func (p *Poller) dup(raw syscall.RawConn) (int32, error) {
 	var fd uintptr
 	var errno syscall.Errno
-	err = raw.Control(func(old uintptr) {
+	err := raw.Control(func(old uintptr) {
 		p.dups.Lock()
 		defer p.dups.Unlock()
 		fd, _, errno = syscall.Syscall(syscall.SYS_FCNTL, old, syscall.F_DUPFD_CLOEXEC, 0)
 	})
 	if err == nil && errno != 0 {
-		err = errno
+		err = os.NewSyscallError("fcntl", errno)
 	}
-	if err != nil {
-		return fmt.Errorf("park: adopt connection: %w", err)
-	}
-	c.waiter, c.fd = w, int32(fd)
-	_ = nc.Close() // The other descriptor keeps the connection open.
-	return nil
-}
-
-// Watch begins to tell the waiter of input, that which has arrived before included.
-func (c *Conn) Watch() error {
-	if !c.acquire() {
-		return net.ErrClosed
-	}
-	defer c.release()
-	p := c.waiter.Poller()
-	err := p.add(c)
-	if c.users.Load()&closing != 0 {
-		p.forget(c) // Close may have been too early to do that.
-	}
-	return err
+	return int32(fd), err
 }
 
 // Notify tells the waiter, from a worker, that there may be input, or that the
@@ -132,15 +130,21 @@ func (c *Conn) CloseWrite() error {
 	return os.NewSyscallError("shutdown", syscall.Shutdown(int(c.fd), syscall.SHUT_WR))
 }
 
-// TryRead reads what is there. It returns [syscall.EAGAIN] if that is nothing, and
-// [io.EOF] at the end.
+// TryRead reads what is there. It returns [ErrEmpty] if that is nothing, and [io.EOF] at
+// the end.
 func (c *Conn) TryRead(b []byte) (int, error) {
 	if !c.acquire() {
 		return 0, net.ErrClosed
 	}
 	defer c.release()
-	n, err := readFD(int(c.fd), b)
-	if n == 0 && err == nil {
+	n, err := nowait.Read(int(c.fd), b)
+	switch {
+	case errors.Is(err, syscall.EAGAIN):
+		err = ErrEmpty
+		if broken := c.waiter.Poller().Err(); broken != nil {
+			err = broken // nobody would be told of what comes
+		}
+	case n == 0 && err == nil:
 		err = io.EOF
 	}
 	return n, err
@@ -152,7 +156,7 @@ func (c *Conn) TryWrite(b []byte) (int, error) {
 		return 0, net.ErrClosed
 	}
 	defer c.release()
-	n, err := writeFD(int(c.fd), b)
+	n, err := nowait.Write(int(c.fd), b)
 	if errors.Is(err, syscall.EAGAIN) {
 		return 0, nil
 	}
@@ -164,7 +168,7 @@ func (c *Conn) TryWrite(b []byte) (int, error) {
 func (c *Conn) Read(b []byte, deadline time.Time) (int, error) {
 	for {
 		n, err := c.TryRead(b)
-		if !errors.Is(err, syscall.EAGAIN) {
+		if !errors.Is(err, ErrEmpty) {
 			return n, err
 		}
 		if err := c.await(deadline, func(s *signals) chan struct{} { return s.input }); err != nil {

@@ -4,43 +4,53 @@ package park
 
 import (
 	"runtime"
+	"slices"
 	"sync/atomic"
 	"time"
 )
 
 const (
-	// tick is how often it is looked after the workers while there is something to do.
-	// It bounds how long code that waits without saying so can hold up others.
+	// tick is how often the poller checks on its workers while there is work.
 	tick = time.Millisecond
-	// caution is how long workers give their place away before they run user code,
-	// after it has held up others, or has taken longer than slow.
-	caution = time.Second
-	slow    = tick / 4
-	// share is the number of connections that are ready at a time for which one worker
-	// is enough.
+	// share is the number of ready connections for which one worker is enough.
 	share = 16
+	// brisk is the number of notices that the workers take in a tick, at least, if none
+	// of them is slow.
+	brisk = 32
 )
 
-// crew is the workers of a poller. What is said of a worker is guarded by the
-// poller's mu.
+// crew is the workers of a poller. Each of them is present or lent. Those that are
+// present poll, read connections, or have gone into code of the application less than two
+// ticks ago: so there are never more of them than that, and one at least.
+//
+// The poller's mu guards all but the cautions, and is held by all callers.
 type crew struct {
-	poller *Poller
-	most   int // that work at a time, unless they are held up
+	poller  *Poller
+	most    int       // that are present, unless a notice comes from elsewhere
+	present []*Worker // in no order
+	lent    int       // the number of the others
 
-	hired int // workers, waiting and lent ones included
-	lent  int // of them those that are held up and do not count
-	takes int // notices taken, ever
-	seen  int // takes at the last tick
+	ticks   *time.Timer
+	ticking bool
+	takes   int    // notices taken since the last tick
+	heldUp  uint64 // ticks that found workers waiting
 
-	ticks    *time.Timer
-	ticking  bool
-	cautious atomic.Int64 // until when, in nanoseconds since the poller's epoch; 0 after that
+	// Workers give their place away before they run code of the application that
+	// handles events, or that may be a part of reading.
+	handling, reading caution
 }
 
 // Worker is a goroutine that tells waiters.
 type Worker struct {
 	poller *Poller
-	lent   bool
+
+	// The poller's mu guards these.
+	lent bool
+	busy bool // with a notice
+	seen bool // busy with it, by a tick
+
+	handles atomic.Bool   // it runs a task
+	began   time.Duration // to read, since the poller's epoch; 0 if nobody asks
 }
 
 func (c *crew) init(p *Poller) {
@@ -49,47 +59,79 @@ func (c *crew) init(p *Poller) {
 	c.ticks.Stop()
 }
 
-// close ends the watch. The poller's mu is held, as by all callers below.
+// close ends the watch.
 func (c *crew) close() { c.ticks.Stop() }
 
-// hire starts a worker.
+// hire starts a worker, which is present.
 func (c *crew) hire() {
 	if c.poller.closed {
 		return
 	}
-	c.hired++
-	c.poller.pool.Go(&Worker{poller: c.poller})
+	w := &Worker{poller: c.poller}
+	c.present = append(c.present, w)
+	c.poller.pool.Go(w)
 }
 
-// present is the number of workers that are not lent.
-func (c *crew) present() int { return c.hired - c.lent }
+// leave removes a worker that is present.
+func (c *crew) leave(w *Worker) {
+	i := slices.Index(c.present, w)
+	last := len(c.present) - 1
+	c.present[i], c.present[last] = c.present[last], nil
+	c.present = c.present[:last]
+}
 
-// working is the number of workers that are present and do not wait for input.
-func (c *crew) working() int {
-	n := c.present()
-	if c.poller.polling {
-		n--
+// lend removes a worker that is present until it comes back.
+func (c *crew) lend(w *Worker) {
+	c.leave(w)
+	w.lent = true
+	c.lent++
+}
+
+// back ends what a worker was busy with. It reports false if others have taken its place.
+func (c *crew) back(w *Worker) bool {
+	w.busy = false
+	if !w.lent {
+		return true
 	}
-	return n
+	w.lent = false
+	c.lent--
+	if len(c.present) >= c.most {
+		return false
+	}
+	c.present = append(c.present, w)
+	return true
+}
+
+// staff hires a worker if nobody who is present will take the next notice, or wait
+// for input.
+func (c *crew) staff() {
+	p := c.poller
+	working := len(c.present)
+	if p.polling {
+		working--
+	}
+	if working > 0 || p.queued() == 0 && (p.polling || p.err != nil) {
+		return
+	}
+	c.hire()
 }
 
 // onPush sees to it that somebody takes the notice that has been pushed.
 func (c *crew) onPush() {
-	if c.working() == 0 {
-		c.hire()
-	}
+	c.staff()
 	c.watch()
 }
 
 // onTake begins the watch: the worker may be held up by what it has taken.
-func (c *crew) onTake() {
+func (c *crew) onTake(w *Worker) {
+	w.busy, w.seen = true, false
 	c.takes++
 	c.watch()
 }
 
 // onPoll hires another worker if there is more to do than is good for those present.
 func (c *crew) onPoll(ready int) {
-	if n := c.present(); ready > share*n && n < c.most {
+	if n := len(c.present); ready > share*n && n < c.most {
 		c.hire()
 	}
 }
@@ -103,25 +145,10 @@ func (c *crew) onRest() {
 	}
 }
 
-// isBack counts a worker as present that has been lent. It reports false if the worker
-// is not needed, because others have taken its place.
-func (c *crew) isBack(w *Worker) bool {
-	if !w.lent {
-		return true
-	}
-	w.lent = false
-	c.lent--
-	if c.present() > c.most {
-		c.hired--
-		return false
-	}
-	return true
-}
-
 // watch starts the ticks.
 func (c *crew) watch() {
 	if !c.ticking && !c.poller.closed {
-		c.ticking = true
+		c.ticking, c.takes = true, 0
 		c.ticks.Reset(tick)
 	}
 }
@@ -131,92 +158,56 @@ func (p *Poller) tick() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	c := &p.crew
-	queued := len(p.ready) - p.taken
-	if p.closed || queued == 0 && (p.polling || c.working() == 0) {
+	queued := p.queued()
+	if p.closed || queued == 0 && (p.polling || !slices.ContainsFunc(c.present, (*Worker).isBusy)) {
 		c.ticking = false // as in onRest
 		return
 	}
-	switch {
-	case c.takes == c.seen:
-		c.beCautious(time.Since(p.epoch))
-		c.hire()
-	case queued > 0 && c.present() < c.most:
+	c.takeOver(queued > 0 && c.takes < brisk)
+	if c.staff(); queued > 0 && len(c.present) < c.most {
 		c.hire()
 	}
-	c.seen = c.takes
+	c.takes = 0
 	c.ticks.Reset(tick)
 }
 
-// Run is the worker's goroutine.
-func (w *Worker) Run() {
-	dismissed := false
-	defer func() {
-		if !dismissed { // user code has ended the goroutine, as runtime.Goexit does
-			w.poller.replace(w)
+func (w *Worker) isBusy() bool { return w.busy }
+
+// takeOver lends the workers that are busy with the same notice as at the last tick: as
+// far as anybody can tell they wait. What they are doing is done with caution from now
+// on, and likewise if the crew is slow.
+func (c *crew) takeOver(slow bool) {
+	var stuck int
+	for _, w := range slices.Backward(c.present) {
+		if !w.busy {
+			continue
 		}
-	}()
-	for {
-		n, ok := w.poller.next(w)
-		if !ok {
-			dismissed = true
-			return
+		if w.seen || slow {
+			c.cautionOf(w).begin(c.poller.now())
 		}
-		n.conn.waiter.Readable(w, n.ended)
+		if w.seen {
+			c.lend(w)
+			stuck++
+		}
+		w.seen = true
+	}
+	if stuck > 0 {
+		c.heldUp++
 	}
 }
 
-// replace hires a worker for one that is gone.
-func (p *Poller) replace(w *Worker) {
+// cautionOf returns the caution for what a worker is doing.
+func (c *crew) cautionOf(w *Worker) *caution {
+	if w.handles.Load() {
+		return &c.handling
+	}
+	return &c.reading
+}
+
+// HeldUp returns the number of ticks at which the poller found code of the application
+// waiting in place of its workers.
+func (p *Poller) HeldUp() uint64 {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.crew.hired--
-	if w.lent {
-		p.crew.lent--
-	}
-	if p.crew.working() == 0 {
-		p.crew.hire()
-	}
+	return p.crew.heldUp
 }
-
-// Lend lets another worker take the place of this one, which is going to wait for
-// something else than input, until Readable returns.
-func (w *Worker) Lend() {
-	p := w.poller
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if w.lent {
-		return
-	}
-	w.lent = true
-	p.crew.lent++
-	if p.crew.present() == 0 {
-		p.crew.hire()
-	}
-}
-
-// RunTask runs user code, as the last thing that Readable does.
-func (w *Worker) RunTask(t Task) {
-	c := &w.poller.crew
-	until := c.cautious.Load()
-	if until == 0 {
-		t.Run()
-		return
-	}
-	started := time.Since(w.poller.epoch)
-	if int64(started) >= until {
-		c.cautious.CompareAndSwap(until, 0)
-		t.Run()
-		return
-	}
-	w.Lend()
-	t.Run()
-	if ended := time.Since(w.poller.epoch); ended-started > slow {
-		c.beCautious(ended)
-	}
-}
-
-// beCautious makes the workers cautious from now on, since the poller's epoch.
-func (c *crew) beCautious(now time.Duration) { c.cautious.Store(int64(now + caution)) }
-
-// Start runs a task on another goroutine.
-func (w *Worker) Start(t Task) { w.poller.pool.Go(t) }

@@ -57,7 +57,7 @@ func TestWaitingCodeHoldsUpNobody(t *testing.T) {
 			eventually(t, "the extra workers are gone", func() bool {
 				p.mu.Lock()
 				defer p.mu.Unlock()
-				return p.crew.lent == 0 && p.crew.hired <= p.crew.most && p.polling
+				return p.crew.lent == 0 && len(p.crew.present) <= p.crew.most && p.polling
 			})
 		})
 	}
@@ -73,7 +73,7 @@ func TestCaution(t *testing.T) {
 	_, peer := watched(t, p, slow)
 	write(t, peer, "x")
 	slow.await(t)
-	eventually(t, "the workers are cautious", func() bool { return p.crew.cautious.Load() > 0 })
+	eventually(t, "the workers are cautious", func() bool { return p.crew.handling.until.Load() > 0 })
 	close(gate)
 	lent := make(chan bool, 1)
 	s := newWitness()
@@ -89,22 +89,22 @@ func TestCaution(t *testing.T) {
 	// It is not over soon, even on a machine that stalls.
 	long := int64(time.Since(p.epoch) + time.Hour)
 	eventually(t, "a worker gives its place away", func() bool {
-		p.crew.cautious.Store(long)
+		p.crew.handling.until.Store(long)
 		write(t, peer, "x")
 		return <-lent
 	})
 	// As long as it is slow they do not trust it: the time counts from now on.
-	p.crew.cautious.Store(long)
+	p.crew.handling.until.Store(long)
 	dawdle := newWitness()
 	dawdle.then = func(w *Worker) { w.RunTask(taskFunc(func() { time.Sleep(tick) })) }
 	_, other := watched(t, p, dawdle)
 	write(t, other, "x")
-	eventually(t, "the caution is prolonged", func() bool { return p.crew.cautious.Load() != long })
+	eventually(t, "the caution is prolonged", func() bool { return p.crew.handling.until.Load() != long })
 	// In time they trust it again.
 	eventually(t, "the caution ends", func() bool {
-		p.crew.cautious.Store(1) // which slow code, or a slow machine, may prolong
+		p.crew.handling.until.Store(1) // which slow code, or a slow machine, may prolong
 		write(t, peer, "x")
-		return !<-lent && p.crew.cautious.Load() == 0
+		return !<-lent && p.crew.handling.until.Load() == 0
 	})
 }
 
@@ -128,7 +128,7 @@ func TestGoexit(t *testing.T) {
 	eventually(t, "the workers are counted right", func() bool {
 		p.mu.Lock()
 		defer p.mu.Unlock()
-		return p.crew.lent == 0 && p.crew.hired == 1 && p.polling
+		return p.crew.lent == 0 && len(p.crew.present) == 1 && p.polling
 	})
 }
 
@@ -166,15 +166,12 @@ func BenchmarkWake(b *testing.B) {
 	buf := make([]byte, 8)
 	done := make(chan struct{}, 1)
 	s := newWitness()
-	c, peer := pair(b, p, s)
 	s.then = func(*Worker) {
-		if n, _ := c.TryRead(buf); n > 0 {
+		if n, _ := s.conn.TryRead(buf); n > 0 {
 			done <- struct{}{}
 		}
 	}
-	if err := c.Watch(); err != nil {
-		b.Fatal(err)
-	}
+	_, peer := watched(b, p, s)
 	b.ReportAllocs()
 	for b.Loop() {
 		write(b, peer, "x")

@@ -16,6 +16,12 @@ func New() (*Poller, error) { return nil, ErrUnsupported }
 // Adopt returns [ErrUnsupported].
 func (*Poller) Adopt(*Conn, net.Conn, Waiter) error { return ErrUnsupported }
 
+// Err returns [ErrUnsupported].
+func (*Poller) Err() error { return ErrUnsupported }
+
+// HeldUp returns 0.
+func (*Poller) HeldUp() uint64 { return 0 }
+
 // Len returns 0.
 func (*Poller) Len() int { return 0 }
 
@@ -37,9 +43,6 @@ func (*Worker) RunTask(t Task) { t.Run() }
 // Conn is not available on this platform: no connection is ever adopted.
 type Conn struct{}
 
-// Watch returns [ErrUnsupported], as do all the other methods.
-func (*Conn) Watch() error { return ErrUnsupported }
-
 // Notify does nothing.
 func (*Conn) Notify(bool) {}
 
@@ -49,10 +52,7 @@ func (*Conn) Close() {}
 // CloseWrite returns [ErrUnsupported].
 func (*Conn) CloseWrite() error { return ErrUnsupported }
 
-// Release returns [ErrUnsupported].
-func (*Conn) Release() (net.Conn, error) { return nil, ErrUnsupported }
-
-// TryRead returns [ErrUnsupported].
+// TryRead returns [ErrUnsupported], as do all the other methods.
 func (*Conn) TryRead([]byte) (int, error) { return 0, ErrUnsupported }
 
 // TryWrite returns [ErrUnsupported].

@@ -44,6 +44,7 @@ type Poller struct {
 	taken   int      // that many
 	polling bool     // a worker waits for input
 	closed  bool
+	err     error // has ended the waiting for input
 	crew    crew
 }
 
@@ -69,8 +70,32 @@ func New() (*Poller, error) {
 		p.closeFiles()
 		return nil, fmt.Errorf("park: watch pipe: %w", os.NewSyscallError("epoll_ctl", err))
 	}
+	// A sandbox may refuse this call alone.
+	if _, err := syscall.EpollWait(fd, p.events[:], 0); err != nil && !errors.Is(err, syscall.EINTR) {
+		p.closeFiles()
+		return nil, fmt.Errorf("park: wait for input: %w", os.NewSyscallError("epoll_wait", err))
+	}
 	p.crew.init(p)
 	return p, nil
+}
+
+// Err returns what has ended the waiting for input: nothing can be watched any more, and
+// connections that are empty return this error. It is nil as long as all is well.
+func (p *Poller) Err() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.err
+}
+
+// fail ends the waiting for input, because that is not possible any more. All waiters
+// are told that their connections have ended.
+func (p *Poller) fail(err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.err = fmt.Errorf("park: wait for input: %w", err)
+	for c := range p.table.all {
+		p.ready = append(p.ready, notice{c, true})
+	}
 }
 
 // Len returns the number of connections that are watched.
@@ -102,13 +127,15 @@ func (p *Poller) add(c *Conn) error {
 	event := syscall.EpollEvent{Events: syscall.EPOLLIN | syscall.EPOLLRDHUP | edge, Fd: c.fd}
 	if err := syscall.EpollCtl(p.epoll, syscall.EPOLL_CTL_ADD, int(c.fd), &event); err != nil {
 		p.forget(c)
-		return fmt.Errorf("park: watch connection: %w", os.NewSyscallError("epoll_ctl", err))
+		return os.NewSyscallError("epoll_ctl", err)
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.crew.hired == 0 {
-		p.crew.hire()
+	if p.err != nil {
+		p.forget(c) // fail may have been too early to find it
+		return p.err
 	}
+	p.crew.staff()
 	return nil
 }
 
@@ -140,19 +167,19 @@ func (p *Poller) push(n notice) {
 func (p *Poller) next(w *Worker) (n notice, ok bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if !p.crew.isBack(w) {
+	if !p.crew.back(w) {
 		return n, false
 	}
 	for {
 		if p.taken < len(p.ready) {
 			n, p.ready[p.taken] = p.ready[p.taken], notice{}
 			p.taken++
-			p.crew.onTake()
+			p.crew.onTake(w)
 			return n, true
 		}
 		p.recycle()
-		if p.polling || p.closed {
-			p.crew.hired--
+		if p.polling || p.closed || p.err != nil {
+			p.crew.leave(w)
 			return n, false
 		}
 		p.polling = true
@@ -164,6 +191,12 @@ func (p *Poller) next(w *Worker) (n notice, ok bool) {
 		p.crew.onPoll(len(p.ready))
 	}
 }
+
+// queued is the number of notices that nobody has taken yet. p.mu is held.
+func (p *Poller) queued() int { return len(p.ready) - p.taken }
+
+// now returns the time since the poller was opened.
+func (p *Poller) now() time.Duration { return time.Since(p.epoch) }
 
 // recycle empties the queue, which keeps its memory unless it has become large. p.mu is
 // held.
@@ -189,7 +222,8 @@ func (p *Poller) wait() []syscall.EpollEvent {
 		case n > 0:
 			return p.events[:n]
 		case err != nil && !errors.Is(err, syscall.EINTR):
-			return nil // it is being closed
+			p.fail(os.NewSyscallError("epoll_wait", err))
+			return nil
 		case timeout == 0:
 			p.rest()
 		}

@@ -14,6 +14,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/tandem-go/tandem/socketio/internal/nowait"
 )
 
 // patience is how long a test waits for what must happen.
@@ -22,6 +24,7 @@ const patience = 10 * time.Second
 // witness is a waiter that counts, and keeps one notice for whoever waits.
 type witness struct {
 	poller *Poller
+	conn   *Conn
 	calls  atomic.Int64
 	ended  atomic.Bool
 	notice chan struct{}
@@ -62,40 +65,37 @@ func newPoller(tb testing.TB) *Poller {
 	return p
 }
 
-// pair returns the two ends of a TCP connection, of which the first is adopted but
-// not watched yet.
-func pair(tb testing.TB, p *Poller, w *witness) (*Conn, *net.TCPConn) {
+// tcpPair returns the two ends of a TCP connection.
+func tcpPair(tb testing.TB) (in, out *net.TCPConn) {
 	tb.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		tb.Fatal(err)
 	}
 	defer l.Close()
-	out, err := net.Dial("tcp", l.Addr().String())
+	dialled, err := net.Dial("tcp", l.Addr().String())
 	if err != nil {
 		tb.Fatal(err)
 	}
-	in, err := l.Accept()
+	accepted, err := l.Accept()
 	if err != nil {
 		tb.Fatal(err)
 	}
+	tb.Cleanup(func() { dialled.Close(); accepted.Close() })
+	return accepted.(*net.TCPConn), dialled.(*net.TCPConn)
+}
+
+// watched returns the two ends of a TCP connection of which the first is adopted.
+func watched(tb testing.TB, p *Poller, w *witness) (*Conn, *net.TCPConn) {
+	tb.Helper()
+	in, out := tcpPair(tb)
 	c := new(Conn)
-	w.poller = p
+	w.poller, w.conn = p, c
 	if err := p.Adopt(c, in, w); err != nil {
 		tb.Fatal(err)
 	}
 	tb.Cleanup(func() { out.Close(); c.Close() })
-	return c, out.(*net.TCPConn)
-}
-
-// watched returns the two ends of a TCP connection of which the first is watched.
-func watched(tb testing.TB, p *Poller, w *witness) (*Conn, *net.TCPConn) {
-	tb.Helper()
-	c, peer := pair(tb, p, w)
-	if err := c.Watch(); err != nil {
-		tb.Fatal(err)
-	}
-	return c, peer
+	return c, out
 }
 
 func write(tb testing.TB, c net.Conn, s string) {
@@ -115,7 +115,7 @@ func TestInputIsReported(t *testing.T) {
 		if n, err := c.TryRead(make([]byte, 8)); n != 1 || err != nil {
 			t.Fatalf("read %d bytes, %v", n, err)
 		}
-		if _, err := c.TryRead(make([]byte, 8)); !errors.Is(err, syscall.EAGAIN) {
+		if _, err := c.TryRead(make([]byte, 8)); !errors.Is(err, ErrEmpty) {
 			t.Fatalf("reading an empty connection: %v", err)
 		}
 	}
@@ -126,12 +126,14 @@ func TestInputIsReported(t *testing.T) {
 
 func TestEarlyInputIsReported(t *testing.T) {
 	p := newPoller(t)
-	s := newWitness()
-	c, peer := pair(t, p, s)
+	in, peer := tcpPair(t)
 	write(t, peer, "x")
-	if err := c.Watch(); err != nil {
+	s := newWitness()
+	s.poller, s.conn = p, new(Conn)
+	if err := p.Adopt(s.conn, in, s); err != nil {
 		t.Fatal(err)
 	}
+	defer s.conn.Close()
 	s.await(t)
 }
 
@@ -177,9 +179,6 @@ func TestClosedConn(t *testing.T) {
 	if err := c.CloseWrite(); !errors.Is(err, net.ErrClosed) {
 		t.Errorf("CloseWrite: %v", err)
 	}
-	if err := c.Watch(); !errors.Is(err, net.ErrClosed) {
-		t.Errorf("Watch: %v", err)
-	}
 	if _, err := peer.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
 		t.Errorf("the peer reads: %v", err)
 	}
@@ -194,7 +193,7 @@ func TestCloseWaitsForUsers(t *testing.T) {
 		t.Fatal("the connection is closed")
 	}
 	c.Close()
-	if _, err := writeFD(int(c.fd), []byte("x")); err != nil {
+	if _, err := nowait.Write(int(c.fd), []byte("x")); err != nil {
 		t.Errorf("the descriptor was closed while in use: %v", err)
 	}
 	c.release()
@@ -231,51 +230,19 @@ func TestConcurrentClose(t *testing.T) {
 	}
 }
 
-// meddler is a waiter that closes its connection while that begins to be watched.
-type meddler struct {
-	deaf
-	conn   *Conn
-	closed bool
-}
-
-func (m *meddler) Poller() *Poller {
-	if !m.closed {
-		m.closed = true
-		m.conn.Close()
-	}
-	return m.poller
-}
-
-// Nothing is kept of a connection that is closed in the moment in which it is watched.
-func TestCloseMeetsWatch(t *testing.T) {
+// A connection that cannot be watched is left alone.
+func TestConnectionsThatCannotBeWatched(t *testing.T) {
 	p := newPoller(t)
-	c, _ := pair(t, p, newWitness())
-	c.waiter = &meddler{deaf: deaf{p}, conn: c}
-	if err := c.Watch(); err != nil {
-		t.Fatal(err)
-	}
-	if n, left := p.Len(), p.table.get(c.fd); n != 0 || left != nil {
-		t.Errorf("%d connections are watched, and the table has %p", n, left)
-	}
-}
-
-func TestWatchFails(t *testing.T) {
-	p := newPoller(t)
-	c, peer := pair(t, p, newWitness())
 	p.Close()
-	if err := c.Watch(); !errors.Is(err, syscall.EBADF) {
-		t.Errorf("watching with a closed poller: %v", err)
+	in, peer := tcpPair(t)
+	c := new(Conn)
+	if err := p.Adopt(c, in, newWitness()); !errors.Is(err, syscall.EBADF) {
+		t.Errorf("adopted by a closed poller: %v", err)
 	}
 	if n, left := p.Len(), p.table.get(c.fd); n != 0 || left != nil {
 		t.Errorf("%d connections are watched, and the table has %p", n, left)
 	}
-	// The connection can still be given back.
-	back, err := c.Release()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer back.Close()
-	write(t, back, "x")
+	write(t, in, "x")
 	if n, err := peer.Read(make([]byte, 1)); n != 1 || err != nil {
 		t.Errorf("read %d bytes, %v", n, err)
 	}

@@ -39,6 +39,24 @@ func (t *table) remove(fd int32, c *Conn) bool {
 	return t.get(fd) == c && t.page(int(fd) / len(page{}))[int(fd)%len(page{})].CompareAndSwap(c, nil)
 }
 
+// all are the connections that have been there when the iteration came to them.
+func (t *table) all(yield func(*Conn) bool) {
+	pages := t.pages.Load()
+	if pages == nil {
+		return
+	}
+	for _, p := range *pages {
+		if p == nil {
+			continue
+		}
+		for i := range p {
+			if c := p[i].Load(); c != nil && !yield(c) {
+				return
+			}
+		}
+	}
+}
+
 // page returns a page, which is made if there is none. Pages are never removed.
 func (t *table) page(i int) *page {
 	if pages := t.pages.Load(); pages != nil && i < len(*pages) && (*pages)[i] != nil {
