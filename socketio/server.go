@@ -134,6 +134,10 @@ func (srv *Server) lookup(name string) (*Namespace, bool) {
 type Stats struct {
 	// Connections is the number of open connections.
 	Connections int
+	// Parked, Reading and Polling are the numbers of those whose WebSocket has no
+	// goroutine, whose WebSocket has one, and that are on polling; see [engine.Stats],
+	// which says more.
+	Parked, Reading, Polling int
 	// Sockets is the number of connected sockets in all namespaces.
 	Sockets int
 	// BadPackets is the number of connections that were closed because the client
@@ -144,7 +148,11 @@ type Stats struct {
 
 // Stats returns the server's counters.
 func (srv *Server) Stats() Stats {
-	st := Stats{Connections: srv.engine.Len(), BadPackets: srv.badInput.Load()}
+	e := srv.engine.Stats()
+	st := Stats{
+		Connections: e.Parked + e.Reading + e.Polling, Parked: e.Parked, Reading: e.Reading, Polling: e.Polling,
+		BadPackets: srv.badInput.Load(),
+	}
 	for _, n := range *srv.namespaces.Load() {
 		st.Sockets += n.Len()
 	}
