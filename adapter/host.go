@@ -51,3 +51,15 @@ type Host interface {
 	// most once. ServeServerEvent does not wait for the handler.
 	ServeServerEvent(ctx context.Context, data []byte, attachments [][]byte, respond func(Reply))
 }
+
+// RoomWatcher is implemented by a [Host] that is to learn which local sockets join and
+// leave rooms. [Memory] calls it without any lock held; an adapter that keeps its rooms
+// in another way calls it itself.
+type RoomWatcher interface {
+	// Joined is called after p has joined the rooms, which are those of them that it
+	// was not in.
+	Joined(p Peer, rooms []string)
+	// Left is called after p has left the rooms, which are those of them that it was
+	// in.
+	Left(p Peer, rooms []string)
+}

@@ -16,7 +16,8 @@ import (
 // Broadcasting to one room, or to the whole namespace, does not allocate.
 // All methods may be called concurrently.
 type Memory struct {
-	host Host
+	host    Host
+	watcher RoomWatcher // the host; nil unless it is one
 
 	// Lock order: the lock of a shard, then that of a membership. Never two of
 	// the same kind, and no call into the host under any of them.
@@ -33,8 +34,10 @@ var _ Adapter = (*Memory)(nil)
 
 // NewMemory returns the in-memory adapter of the host's namespace.
 func NewMemory(h Host) *Memory {
+	watcher, _ := h.(RoomWatcher)
 	return &Memory{
 		host:       h,
+		watcher:    watcher,
 		seed:       maphash.MakeSeed(),
 		selections: sync.Pool{New: func() any { return new(selection) }},
 	}
@@ -51,10 +54,14 @@ func (m *Memory) Join(p Peer, rooms ...string) {
 		return
 	}
 	member := p.Membership()
+	var joined []string
 	for _, name := range rooms {
-		if name != p.ID() {
-			m.shard(name).join(p, member, name)
+		if name != p.ID() && m.shard(name).join(p, member, name) && m.watcher != nil {
+			joined = append(joined, name)
 		}
+	}
+	if len(joined) > 0 {
+		m.watcher.Joined(p, joined)
 	}
 }
 
@@ -62,8 +69,14 @@ func (m *Memory) Join(p Peer, rooms ...string) {
 // left.
 func (m *Memory) Leave(p Peer, rooms ...string) {
 	member := p.Membership()
+	var left []string
 	for _, name := range rooms {
-		m.shard(name).leave(member, name)
+		if m.shard(name).leave(member, name) && m.watcher != nil {
+			left = append(left, name)
+		}
+	}
+	if len(left) > 0 {
+		m.watcher.Left(p, left)
 	}
 }
 
@@ -72,8 +85,14 @@ func (m *Memory) Leave(p Peer, rooms ...string) {
 func (m *Memory) LeaveAll(p Peer) {
 	member := p.Membership()
 	m.exit(member) // from here on it joins no room
+	var left []string
 	for name, ok := member.any(); ok; name, ok = member.any() {
-		m.shard(name).leave(member, name)
+		if m.shard(name).leave(member, name) && m.watcher != nil {
+			left = append(left, name)
+		}
+	}
+	if len(left) > 0 {
+		m.watcher.Left(p, left)
 	}
 }
 

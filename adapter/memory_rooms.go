@@ -40,24 +40,26 @@ func (m *Memory) shard(name string) *shard {
 	return &m.shards[maphash.String(m.seed, name)%shardCount]
 }
 
-// join puts the member into the room, which is made if it does not exist.
-func (s *shard) join(p Peer, member *Membership, name string) {
+// join puts the member into the room, which is made if it does not exist. It reports
+// false if the member is in it already, or has left the namespace.
+func (s *shard) join(p Peer, member *Membership, name string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	member.mu.Lock()
 	defer member.mu.Unlock()
 	if member.place == placeLeft {
-		return
+		return false
 	}
 	r := s.rooms[name]
 	if r == nil {
 		r = s.create(name)
 	} else if member.find(r) != nil {
-		return
+		return false
 	}
 	member.bind(p)
 	member.add(r, int32(len(r.members)))
 	r.members = append(r.members, member)
+	return true
 }
 
 // bind ties the member to its peer. Later calls only read, since others may do so
@@ -85,13 +87,13 @@ func (s *shard) create(name string) *room {
 	return r
 }
 
-// leave takes the member out of the room, if it is in it.
-func (s *shard) leave(member *Membership, name string) {
+// leave takes the member out of the room. It reports whether it was in it.
+func (s *shard) leave(member *Membership, name string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	r := s.rooms[name]
 	if r == nil {
-		return
+		return false
 	}
 	member.mu.Lock()
 	at, ok := member.remove(r)
@@ -99,6 +101,7 @@ func (s *shard) leave(member *Membership, name string) {
 	if ok {
 		s.detach(r, at)
 	}
+	return ok
 }
 
 // detach removes the member at the given place of a room, and the room if it is
