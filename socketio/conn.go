@@ -26,7 +26,7 @@ type conn struct {
 	waits  await // what the timer runs for
 	place  place // of first
 
-	left     int16 // sockets that have disconnected and still have tasks to run
+	left     int16 // sockets that have ended and still have tasks to run
 	entering int16 // sockets whose client is about to learn that they are connected
 
 	first Socket // has a namespace from the start; see server
@@ -38,6 +38,8 @@ type others struct {
 	sockets []*Socket // besides the first one
 	kicked  []string  // namespaces from which the server has disconnected the client
 	ending  bool      // it disconnects the client from all of them, and closes the connection
+	cause   error     // why the server has closed the connection; see fail
+	held    int       // bytes that are counted towards the server's budget; see retain
 }
 
 // place is where the first socket of a connection is. It is not used for another one.
@@ -88,31 +90,60 @@ func (c *conn) OnMessage(_ *engine.Session, m engine.Message) {
 		c.awaits = !complete
 		c.mu.Unlock()
 		c.watch() // before the packet is handled, which may have to wait for handlers
+		c.retain(max(c.state.Size(), attachmentBytes(p.Attachments)))
 	}
 	if err == nil && complete {
 		err = c.onPacket(p, m)
 	}
+	if m.Binary && (complete || err != nil) {
+		c.retain(0)
+	}
 	*p = adapter.Packet{}
 	srv.packets.Put(p)
-	switch {
-	case err == nil:
-	case errors.Is(err, errStuck): // no fault of the client
-		srv.log.Warn("socketio: close connection", "session", c.session.ID(), "err", err)
-		c.session.Close(engine.ForcedClose)
-	default:
+	if err != nil {
 		c.reject(err)
 	}
 }
 
-// reject closes the connection of a client that has broken the protocol.
+// reject closes the connection of a client that has broken the protocol, or whose
+// handlers do not return, which is no fault of the client.
 func (c *conn) reject(err error) {
 	srv := c.server()
-	srv.badInput.Add(1)
-	for _, o := range srv.observe.badInput {
-		srv.tell(func() { o.ObserveBadInput(c.session, err) })
+	if _, ok := errors.AsType[*StuckError](err); ok {
+		srv.log.Warn("socketio: close connection", "session", c.session.ID(), "err", err)
+	} else {
+		srv.badInput.Add(1)
+		tell(srv, srv.observe.badInput, BadInputInfo{Conn: c.session, Err: err})
 	}
-	srv.log.Debug("socketio: close connection", "session", c.session.ID(), "err", err)
+	c.fail(err)
+}
+
+// fail closes the connection. The cause is the detail of the reason.
+func (c *conn) fail(cause error) {
+	c.mu.Lock()
+	if o := c.other(); o.cause == nil {
+		o.cause = cause
+	}
+	c.mu.Unlock()
 	c.session.Close(engine.ForcedClose)
+}
+
+// retain counts bytes in which the connection keeps what it has received of a packet
+// towards the server's budget, in place of those that it has counted before: none as
+// long as it is not worth it. The reader calls it.
+func (c *conn) retain(bytes int) {
+	c.mu.Lock()
+	change := bytes
+	if c.others != nil {
+		change -= c.others.held
+	}
+	if 0 <= change && change < holdStep {
+		c.mu.Unlock()
+		return
+	}
+	c.other().held = bytes
+	c.mu.Unlock()
+	c.session.Hold(int64(change))
 }
 
 func (c *conn) onPacket(p *adapter.Packet, m engine.Message) error {
@@ -157,18 +188,22 @@ func (c *conn) member(namespace string) (*Socket, error) {
 	return nil, errNotJoined
 }
 
-// find returns the socket of a namespace. c.mu is held.
-func (c *conn) find(namespace string) *Socket {
+// find returns the socket of a namespace: one that has ended and is about to be removed
+// only if there is no other. c.mu is held.
+func (c *conn) find(namespace string) (found *Socket) {
 	for s := range c.sockets {
-		if s.nsp.name == namespace {
+		if s.nsp.name != namespace {
+			continue
+		}
+		if found = s; s.currentState() != stateClosed {
 			return s
 		}
 	}
-	return nil
+	return found
 }
 
-// sockets are at most one for each namespace, connecting ones among them. c.mu is
-// held.
+// sockets are at most one for each namespace, connecting ones among them, besides those
+// that have just ended. c.mu is held.
 func (c *conn) sockets(yield func(*Socket) bool) {
 	if c.place == placeTaken && !yield(&c.first) || c.others == nil {
 		return
@@ -212,13 +247,11 @@ func (c *conn) add() *Socket {
 }
 
 // remove takes a socket off the connection. A connection without any socket is
-// closed after a while, as one that has never had any. A socket that is busy is
-// counted until its last task has run.
-func (c *conn) remove(s *Socket, busy bool) {
+// closed after a while, as one that has never had any. The socket is counted until its
+// last task has run.
+func (c *conn) remove(s *Socket) {
 	c.mu.Lock()
-	if busy {
-		c.left++
-	}
+	c.left++
 	if s == &c.first {
 		c.place = placeVacant
 	} else if o := c.others; o != nil {
@@ -230,7 +263,7 @@ func (c *conn) remove(s *Socket, busy bool) {
 	c.watch()
 }
 
-// forget ends the count of a socket that was busy when it was removed.
+// forget ends the count of a socket whose last task has run.
 func (c *conn) forget() {
 	c.mu.Lock()
 	c.left--
@@ -238,8 +271,8 @@ func (c *conn) forget() {
 }
 
 // crowded reports whether the client is in as many namespaces as it may be, or has
-// left so many sockets behind that are busy; otherwise the sockets of a client that
-// comes and goes while a handler runs would add up. It returns what the client is told
+// left so many sockets behind whose guards or handlers run; otherwise the sockets of a
+// client that comes and goes meanwhile would add up. It returns what the client is told
 // then, and nothing otherwise. c.mu is held.
 func (c *conn) crowded() (refusal string) {
 	limit := c.server().opts.MaxNamespaces
@@ -376,14 +409,27 @@ func (c *conn) all() []*Socket {
 }
 
 // OnClose ends all sockets of the connection.
-func (c *conn) OnClose(_ *engine.Session, r engine.Reason, err error) {
+func (c *conn) OnClose(session *engine.Session, r engine.Reason, err error) {
 	c.mu.Lock()
 	c.closed = true
+	if r == engine.ForcedClose && err == nil && c.others != nil {
+		err = c.others.cause
+	}
 	c.mu.Unlock()
 	c.watch()
+	c.retain(0)
 	for _, s := range c.all() {
 		s.close(r, err)
 	}
+	srv := c.server()
+	if r == engine.SlowConsumer {
+		tell(srv, srv.observe.slowConsumer, SlowConsumerInfo{Conn: session, Err: err})
+	}
+	if errors.Is(err, engine.ErrOutputBudget) || errors.Is(err, engine.ErrInputBudget) {
+		tell(srv, srv.observe.overBudget, OverBudgetInfo{Conn: session, Err: err})
+	}
+	tell(srv, srv.observe.closed, ClosedInfo{Conn: session, Reason: r, Err: err})
+	srv.log.Debug("socketio: connection closed", "session", session.ID(), "reason", string(r), "err", err)
 }
 
 // Expire closes a connection that has joined no namespace in time, or has not
@@ -393,12 +439,16 @@ func (c *conn) Expire(timer *wheel.Entry) {
 	// Or the timer runs for something else by now.
 	expired := timer == c.timer && !c.server().engine.Wheel().Armed(timer)
 	due := expired && c.wanted() == c.waits
+	cause := ErrConnectTimeout
+	if c.waits == awaitAttachments {
+		cause = ErrAttachmentTimeout
+	}
 	if expired && !due { // it has joined in the last moment: watch is about to be called
 		c.waits, c.timer = awaitNothing, nil
 	}
 	c.mu.Unlock()
 	if due {
-		c.session.Close(engine.ForcedClose)
+		c.fail(cause)
 	}
 }
 

@@ -27,7 +27,9 @@ func newID() string {
 	return string(id[:])
 }
 
-// onConnect handles a CONNECT packet. The guards run as the first task of the socket.
+// onConnect handles a CONNECT packet. The guards run as the first task of the socket. A
+// client that asks again before it has been answered has given up the first try, as one
+// does that disconnects and connects again at once.
 func (c *conn) onConnect(p *adapter.Packet, m engine.Message) error {
 	srv := c.server()
 	n, ok := srv.lookup(p.Namespace)
@@ -38,14 +40,16 @@ func (c *conn) onConnect(p *adapter.Packet, m engine.Message) error {
 		return nil // the connection is about to be closed
 	}
 	c.mu.Lock()
-	switch {
-	case c.closed:
+	if c.closed {
 		c.mu.Unlock()
 		return nil
-	case c.find(n.name) != nil:
-		c.mu.Unlock()
+	}
+	old := c.find(n.name)
+	c.mu.Unlock()
+	if old != nil && !old.supersede() {
 		return errConnectTwice
 	}
+	c.mu.Lock()
 	if refusal := c.crowded(); refusal != "" {
 		c.mu.Unlock()
 		return c.refuse(n.name, &Error{Message: refusal})
@@ -64,9 +68,7 @@ func (c *conn) onConnect(p *adapter.Packet, m engine.Message) error {
 // refuse answers a CONNECT with a CONNECT_ERROR.
 func (c *conn) refuse(namespace string, cause error) error {
 	srv := c.server()
-	for _, o := range srv.observe.refusal {
-		srv.tell(func() { o.ObserveRefusal(c.session, namespace, cause) })
-	}
+	tell(srv, srv.observe.refused, RefusedInfo{Conn: c.session, Namespace: namespace, Err: cause})
 	data, err := srv.marshal(clientError(cause))
 	if err != nil {
 		srv.log.Warn("socketio: encode connect error", "namespace", namespace, "err", err)
@@ -89,6 +91,9 @@ func (srv *Server) marshal(v any) (data []byte, err error) {
 // connect runs the guards and connects the socket. It is the socket's first task.
 func (s *Socket) connect() {
 	for _, g := range s.nsp.router.load().guards {
+		if s.currentState() == stateClosed {
+			return
+		}
 		if err := s.guard(g); err != nil {
 			s.refused(err)
 			return
@@ -123,18 +128,13 @@ func (s *Socket) introduce() {
 		s.nsp.adapter.Join((*peer)(s), rooms...)
 	}
 	srv := s.nsp.server
-	for _, o := range srv.observe.connect {
-		srv.tell(func() { o.ObserveConnect(s) })
-	}
+	tell(srv, srv.observe.connected, ConnectedInfo{Socket: s})
 	d := srv.newDraft()
 	d.connected(s)
 	_ = s.conn.send(&d.packet, 0)
 	srv.freeDraft(d)
 	if s.meet() {
-		s.mu.Lock()
-		reason := s.look().reason
-		s.mu.Unlock()
-		s.farewell(reason, nil) // of what there is to know about the reason, no more than that is left
+		s.farewell()
 	}
 	s.conn.watch()
 }
@@ -152,12 +152,12 @@ func (s *Socket) meet() (second bool) {
 
 // farewell tells of the end of a socket whoever has been told of its beginning, except
 // the client if it has ended it or if its connection ends.
-func (s *Socket) farewell(r Reason, cause error) {
+func (s *Socket) farewell() {
 	srv := s.nsp.server
-	for _, o := range srv.observe.disconnect {
-		srv.tell(func() { o.ObserveDisconnect(s, r, cause) })
-	}
-	if r == ServerNamespaceDisconnect {
+	e := s.ended()
+	info := DisconnectedInfo{Socket: s, Reason: e.reason, Err: e.cause, Event: e.event}
+	tell(srv, srv.observe.disconnected, info)
+	if e.reason == ServerNamespaceDisconnect {
 		_ = s.conn.send(&adapter.Packet{Type: adapter.Disconnect, Namespace: s.nsp.name}, 0)
 	}
 }
@@ -217,35 +217,69 @@ func (s *Socket) close(r Reason, cause error) (was socketState) {
 		s.mu.Unlock()
 		return was
 	}
+	acks, back := s.end(r, cause)
+	s.mu.Unlock()
+	s.leave(was == stateConnected, acks, back)
+	return was
+}
+
+// supersede ends a socket that is still connecting, without a word to the client, which
+// has asked for another one in its place. It reports false, and does nothing, if the
+// socket is connected.
+func (s *Socket) supersede() bool {
+	s.mu.Lock()
+	if state := s.currentState(); state != stateConnecting {
+		s.mu.Unlock()
+		return state == stateClosed
+	}
+	acks, back := s.end(ClientNamespaceDisconnect, nil)
+	s.mu.Unlock()
+	s.leave(false, acks, back)
+	return true
+}
+
+// end makes the socket a closed one. It returns the acknowledgements that will not come,
+// and the bytes that are to be given back. s.mu is held.
+func (s *Socket) end(r Reason, cause error) (acks map[uint64]ackFunc, back int) {
 	s.state.Store(uint32(stateClosed))
 	d := s.detail()
-	d.reason, d.rooms = r, nil
-	acks := d.acks
-	d.acks = nil
-	s.endEvents(r)
+	d.end = &ending{reason: r, cause: cause, event: s.handling()}
+	d.rooms = nil
+	acks, d.acks = d.acks, nil
+	back = s.endEvents(r)
 	if d.done != nil {
 		close(d.done)
 	}
-	s.mu.Unlock()
+	return acks, back
+}
 
-	connected := was == stateConnected
+// leave takes a socket that has just ended off everything that knows it.
+func (s *Socket) leave(connected bool, acks map[uint64]ackFunc, back int) {
+	s.conn.giveBack(back)
 	if connected {
 		s.keepRooms()
 		s.nsp.adapter.LeaveAll((*peer)(s))
 		s.nsp.remove(s)
 	}
-	s.conn.remove(s, connected)
+	s.conn.remove(s)
 	for _, fn := range acks {
 		fn(adapter.Reply{}, false)
 	}
 	if !connected {
-		return was
+		s.finish(dueForget)
+		return
 	}
 	if s.meet() {
-		s.farewell(r, cause)
+		s.farewell()
 	}
-	s.finish()
-	return was
+	s.finish(dueDisconnect)
+}
+
+// ended returns how the socket has ended.
+func (s *Socket) ended() *ending {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.look().end
 }
 
 // keepRooms keeps the names of the rooms that the socket is about to leave.
@@ -256,12 +290,10 @@ func (s *Socket) keepRooms() {
 	s.detail().rooms = rooms
 }
 
-// runDisconnect runs the disconnect functions, the last task of the socket.
+// runDisconnect runs the disconnect functions, the last task of a socket that was
+// connected.
 func (s *Socket) runDisconnect() {
-	defer s.conn.forget()
-	s.mu.Lock()
-	reason := s.look().reason
-	s.mu.Unlock()
+	reason := s.ended().reason
 	for _, fn := range s.nsp.router.load().disconnect {
 		s.report("disconnect", s.protect(func(ctx context.Context) error {
 			fn(ctx, s, reason)

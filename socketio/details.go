@@ -9,9 +9,16 @@ type details struct {
 	data   []datum
 	rooms  []string // before connecting: those to join; after closing: those it was in
 	acks   map[uint64]ackFunc
-	space  chan struct{} // closed when there is room in the queue again; nil unless the reader waits
+	wait   *roomWait     // nil unless the reader waits for room in the queue
 	done   chan struct{} // of the context; nil until asked for
-	reason Reason        // after closing
+	end    *ending       // nil until it is closed
+}
+
+// ending is how a socket has ended.
+type ending struct {
+	reason Reason
+	cause  error  // the detail of the reason, or nil
+	event  string // that was being handled
 }
 
 // detail returns the details of the socket, for changing them. s.mu is held.

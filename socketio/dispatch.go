@@ -16,12 +16,20 @@ import (
 // disconnect functions. They run on a goroutine that exists only while there is
 // something to run.
 
-// finish sees to it that the disconnect functions run once the tasks before them
-// have ended. The socket has left everything by then: a task that ends at this moment
-// goes on with them.
-func (s *Socket) finish() {
+// dueTask is what is to run when a socket has ended and all else has run.
+type dueTask uint8
+
+const (
+	dueNothing    dueTask = iota
+	dueDisconnect         // the disconnect functions, since it was connected; then dueForget
+	dueForget             // conn.forget
+)
+
+// finish sees to it that the last task runs once those before it have ended. The socket
+// has left everything by then: a task that ends at this moment goes on with it.
+func (s *Socket) finish(last dueTask) {
 	s.mu.Lock()
-	s.due = true
+	s.due = last
 	idle := !s.running
 	s.running = true
 	s.mu.Unlock()
@@ -53,10 +61,13 @@ func (t *readerTasks) Run() {
 }
 
 func (s *Socket) submit() {
-	if !s.nsp.server.pool.Go((*socketTasks)(s)) {
+	if !s.nsp.server.pool.Go((*socketTasks)(s)) { // the server has shut down
 		s.mu.Lock()
 		s.running = false
+		_, back := s.retire()
+		back += s.drop()
 		s.mu.Unlock()
+		s.conn.giveBack(back)
 	}
 }
 
@@ -83,57 +94,90 @@ func (t *socketTasks) Run() {
 
 func (s *Socket) runTasks() {
 	for {
-		s.mu.Lock()
-		switch state := s.currentState(); {
-		case state == stateConnecting:
-			again := s.asked
-			s.asked = true
-			s.mu.Unlock()
-			if again {
-				s.refused(errGuardEnded)
-				continue
-			}
+		switch t, e := s.nextTask(); t {
+		case taskConnect:
 			s.connect()
-		case s.last != nil:
-			e := s.pop()
-			s.mu.Unlock()
+		case taskRefuse:
+			s.refused(errGuardEnded)
+		case taskEvent:
 			s.serve(e)
-		case state == stateClosed && s.due:
-			s.due = false
-			s.mu.Unlock()
+		case taskDisconnect:
 			s.runDisconnect()
-		default:
-			s.running = false
-			s.mu.Unlock()
+		case taskForget:
+			s.conn.forget()
+		case taskNone:
 			return
 		}
 	}
 }
 
-// receive queues an event. It is called by the connection's reader, and blocks it
-// while the queue is full.
-func (s *Socket) receive(p *adapter.Packet, m engine.Message) error {
-	e, err := s.newEvent(p)
-	if err != nil {
-		return err
-	}
+// task is what the goroutine of a socket does next.
+type task uint8
+
+const (
+	taskNone task = iota
+	taskConnect
+	taskRefuse
+	taskEvent
+	taskDisconnect
+	taskForget
+)
+
+// nextTask ends the task before and returns the next one; an event with taskEvent.
+func (s *Socket) nextTask() (t task, e *Event) {
 	s.mu.Lock()
-	var until time.Time
-	var fewest int
-	for s.full(e) && s.Connected() {
-		if queued, _ := s.backlog(); until.IsZero() || queued < fewest {
-			until, fewest = time.Now().Add(s.nsp.server.patience), queued
-		}
-		if room, err := s.awaitSpace(m, until); !room {
+	done, back := s.retire()
+	switch state := s.currentState(); {
+	case state == stateConnecting && s.asked:
+		t = taskRefuse
+	case state == stateConnecting:
+		s.asked, t = true, taskConnect
+	case s.last != nil:
+		e, t = s.first(), taskEvent
+		e.taken = true
+	case state == stateClosed && s.due == dueDisconnect:
+		s.due, t = dueForget, taskDisconnect
+	case state == stateClosed && s.due == dueForget:
+		s.due, t = dueNothing, taskForget
+	default:
+		s.running = false
+	}
+	s.mu.Unlock()
+	s.conn.giveBack(back)
+	if done != nil {
+		s.nsp.server.freeEvent(done)
+	}
+	return t, e
+}
+
+// receive queues an event. It is called by the connection's reader, and blocks it
+// while the queue is full. Nothing is made of the packet before there is room for it.
+func (s *Socket) receive(p *adapter.Packet, m engine.Message) error {
+	size := weight(p)
+	s.mu.Lock()
+	for s.full(size) && s.Connected() {
+		if ok, err := s.awaitRoom(m); !ok {
 			s.mu.Unlock()
 			return err
 		}
 	}
+	held := s.uncounted(size)
+	s.mu.Unlock()
+	if held > 0 {
+		s.conn.session.Hold(int64(held))
+	}
+	e, err := s.newEvent(p)
+	if err != nil {
+		s.conn.giveBack(held)
+		return err
+	}
+	s.mu.Lock()
 	if !s.Connected() {
 		s.mu.Unlock()
+		s.conn.giveBack(held)
 		return nil
 	}
-	s.push(e)
+	s.push(e, held)
 	idle := !s.running
 	s.running = true
 	s.mu.Unlock()
@@ -172,8 +216,8 @@ func (srv *Server) newEvent() *Event {
 
 // freeEvent returns an event to the pool, unless its buffer has grown large.
 func (srv *Server) freeEvent(e *Event) {
-	const keep = 16 << 10
-	if cap(e.buf) > keep || cap(e.list) > keep/32 {
+	const keep, keepArgs = 4 << 10, 64 // or small events would take much more than they need
+	if cap(e.buf) > keep || cap(e.list) > keepArgs {
 		return
 	}
 	clear(e.list)
@@ -204,17 +248,16 @@ func (s *Socket) serve(e *Event) {
 		s.report(e.Name, s.call(h.ServeEvent, e))
 	}
 	var started time.Time
-	if len(srv.observe.event) > 0 {
+	if len(srv.observe.handled) > 0 {
 		started = time.Now()
 	}
 	err := s.call(s.nsp.dispatch, e)
 	if err != nil {
 		s.answerError(e, err)
 	}
-	for _, o := range srv.observe.event {
-		srv.tell(func() { o.ObserveEvent(s, e.Name, len(e.buf), time.Since(started), err) })
+	if fns := srv.observe.handled; len(fns) > 0 {
+		tell(srv, fns, HandledInfo{Socket: s, Event: e.Name, Bytes: len(e.buf), Took: time.Since(started), Err: err})
 	}
-	srv.freeEvent(e)
 }
 
 // call calls a handler and makes an error of a panic.

@@ -17,9 +17,9 @@ func (s *Socket) Emit(event string, args ...any) error { return s.emit(0, event,
 // EmitWithAck emits an event and returns the client's answer; see [As]. It may be
 // called in a handler of the same socket. If ctx ends first it returns an
 // [*AckTimeoutError]; if the socket disconnects it returns [ErrDisconnected]
-// at once. An answer behind more events than may wait for a handler (16 times
-// [Options].MaxPendingEvents while answers are awaited) is not read before they are
-// handled: then a handler of the same socket awaits it in vain.
+// at once. A handler should set a deadline: if the client sends more than
+// [Options].MaxPendingBytes of events before its answer, the answer is not read until
+// the handler returns.
 func (s *Socket) EmitWithAck(ctx context.Context, event string, args ...any) (Args, error) {
 	return s.emitWithAck(ctx, 0, event, args)
 }
@@ -82,8 +82,8 @@ func (s *Socket) send(p *adapter.Packet, o engine.SendOption, event string) erro
 		return err
 	}
 	srv := s.nsp.server
-	for _, ob := range srv.observe.emit {
-		srv.tell(func() { ob.ObserveEmit(s.nsp, event, len(p.Data), 1) })
+	if fns := srv.observe.emitted; len(fns) > 0 {
+		tell(srv, fns, EmittedInfo{Namespace: s.nsp, Event: event, Bytes: len(p.Data), Sockets: 1})
 	}
 	return s.conn.send(p, o|more)
 }
@@ -96,7 +96,7 @@ func (s *Socket) sendable() (engine.SendOption, error) {
 	switch {
 	case s.currentState() == stateClosed:
 		return 0, ErrDisconnected
-	case s.last != nil:
+	case s.waits():
 		return engine.Coalesce, nil
 	}
 	return 0, nil
@@ -165,7 +165,6 @@ func (s *Socket) awaitAck(id uint64, fn ackFunc) error {
 		d.acks = make(map[uint64]ackFunc)
 	}
 	d.acks[id] = fn
-	d.signalSpace() // there is more of it now
 	return nil
 }
 
@@ -187,7 +186,8 @@ func (s *Socket) takeAck(id uint64) ackFunc {
 }
 
 // receiveAck handles an acknowledgement on the reader, never behind a handler, so
-// that a handler may wait for one; see limits for those that come behind events.
+// that a handler may wait for one. Those behind more events than may wait are not read
+// before these have been handled.
 // Unknown and late ones are ignored.
 func (s *Socket) receiveAck(p *adapter.Packet) {
 	if fn := s.takeAck(p.ID); fn != nil {

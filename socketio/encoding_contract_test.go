@@ -25,11 +25,6 @@ func TestBinaryNamedOften(t *testing.T) {
 	})
 }
 
-// An emitting observer is called before the event is sent.
-type emitting func()
-
-func (f emitting) ObserveEmit(*socketio.Namespace, string, int, int) { f() }
-
 // An answer that has come is not lost if the wait ends before anybody looks at it.
 func TestAnswerBeforeTheDeadline(t *testing.T) {
 	var (
@@ -37,11 +32,11 @@ func TestAnswerBeforeTheDeadline(t *testing.T) {
 		end func()
 		id  int
 	)
-	s := serve(t, &socketio.Options{Observers: []any{emitting(func() {
+	s := serve(t, &socketio.Options{Observers: []socketio.Observer{{Emitted: func(socketio.EmittedInfo) { // before it is sent
 		c.send("3" + itoa(id) + "[1]") // as soon as the server awaits it
 		c.sync()
 		end()
-	})}}).echo()
+	}}}}).echo()
 	c, socket := s.joinSocket(t, "websocket", "/")
 	for ; id < 50; id++ { // a choice between both would not fall the same way so often
 		ctx, cancel := context.WithCancel(t.Context())

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/tandem-go/tandem/socketio/parser"
 )
@@ -22,6 +23,12 @@ var (
 	// ErrTooManyAcks is returned by EmitWithAck when the socket already waits for
 	// as many acknowledgements as [Options].MaxPendingAcks allows.
 	ErrTooManyAcks = errors.New("socketio: too many pending acknowledgements")
+	// ErrConnectTimeout is the detail of [ForcedClose] if the client was in no namespace
+	// for [Options].ConnectTimeout.
+	ErrConnectTimeout = errors.New("socketio: client is in no namespace")
+	// ErrAttachmentTimeout is the detail of [ForcedClose] if the client did not send
+	// the attachments of a packet within [Options].AttachmentTimeout.
+	ErrAttachmentTimeout = errors.New("socketio: attachments of a packet have not come in time")
 	// ErrAlreadyAcked is returned by [Event.Ack] for an event that has been
 	// acknowledged already, or whose sender did not ask for it.
 	ErrAlreadyAcked = errors.New("socketio: event is already acknowledged, or needs no acknowledgement")
@@ -90,6 +97,26 @@ func (e *AckTimeoutError) Unwrap() error { return e.Err }
 
 // Timeout reports whether a deadline has passed, as in [net.Error].
 func (e *AckTimeoutError) Timeout() bool { return errors.Is(e.Err, context.DeadlineExceeded) }
+
+// StuckError is the detail of [ForcedClose] if a handler has run for
+// [Options].HandlerPatience while more events waited for it than may wait.
+type StuckError struct {
+	// Namespace is the namespace of the socket.
+	Namespace string
+	// Socket is the id of the socket.
+	Socket string
+	// Event is the event that is being handled, "connect" for a function of
+	// [Namespace.OnConnect].
+	Event string
+	// Waited is the time since an event was last handled.
+	Waited time.Duration
+}
+
+// Error describes the handler that does not return.
+func (e *StuckError) Error() string {
+	return fmt.Sprintf("socketio: handle event %q of socket %s in namespace %s: no event has been handled for %v, and more wait than may",
+		e.Event, e.Socket, e.Namespace, e.Waited.Round(time.Millisecond))
+}
 
 // PanicError is the error of a handler or guard that panicked.
 type PanicError struct {

@@ -5,12 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"reflect"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/tandem-go/tandem/socketio"
-	"github.com/tandem-go/tandem/socketio/engine"
 )
 
 // A trap is an error whose Unwrap panics.
@@ -53,28 +52,22 @@ func TestErrorsThatCannotBeTold(t *testing.T) {
 	}
 }
 
-// A spoilsport is an observer that panics whatever it is told.
-type spoilsport struct{}
-
-func (spoilsport) ObserveConnect(*socketio.Socket) { panic("it observed") }
-
-func (spoilsport) ObserveDisconnect(*socketio.Socket, socketio.Reason, error) { panic("it observed") }
-
-func (spoilsport) ObserveRefusal(*engine.Session, string, error) { panic("it observed") }
-
-func (spoilsport) ObserveEmit(*socketio.Namespace, string, int, int) { panic("it observed") }
-
-func (spoilsport) ObserveBadInput(*engine.Session, error) { panic("it observed") }
-
-func (spoilsport) ObserveEvent(*socketio.Socket, string, int, time.Duration, error) {
-	panic("it observed")
+// spoilsport returns an observer that panics whatever it is told.
+func spoilsport(t *testing.T) socketio.Observer {
+	t.Helper()
+	var o socketio.Observer
+	panics := func([]reflect.Value) []reflect.Value { panic("it observed") }
+	for v, i := reflect.ValueOf(&o).Elem(), 0; i < v.NumField(); i++ {
+		v.Field(i).Set(reflect.MakeFunc(v.Field(i).Type(), panics))
+	}
+	return o
 }
 
 // Observers that panic change nothing for the clients, nor for the observers after them.
 func TestObserversThatPanic(t *testing.T) {
 	eachTransport(t, func(t *testing.T, transport string) {
 		w := &watcher{}
-		s := serve(t, &socketio.Options{Observers: []any{spoilsport{}, w}}).echo()
+		s := serve(t, &socketio.Options{Observers: []socketio.Observer{spoilsport(t), w.observer()}}).echo()
 		s.Of("/guard").Use(func(context.Context, *socketio.Socket) error { return errors.New("no") })
 		bye := new(goodbyes).watch(s.Namespace)
 		c, socket := s.joinSocket(t, transport, "/")

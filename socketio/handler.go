@@ -61,19 +61,12 @@ type Event struct {
 	buf  []byte
 	list [][]byte
 
-	// While the event waits; see Socket.push.
-	next   *Event // that follows; the first one, for the last one
-	queued int    // events up to this one, if it is the last one
-	bytes  int    // of their arguments
-}
-
-// size returns the bytes that the arguments take.
-func (e *Event) size() int {
-	n := len(e.buf)
-	for _, a := range e.Args.attachments {
-		n += len(a)
-	}
-	return n
+	// Until the event has been handled; see Socket.push.
+	next  *Event // that follows; the first one, for the last one
+	taken bool   // it is being handled
+	size  int    // bytes of memory that it takes
+	total int    // of the events up to this one, if it is the last one
+	held  int    // of these, counted towards the budget of the server
 }
 
 // WantsAck reports whether the sender asked for an acknowledgement and has not

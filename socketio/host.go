@@ -15,6 +15,31 @@ type host Namespace
 
 var _ adapter.Host = (*host)(nil)
 
+// watchingHost is a host whose server's observers want to know who joins and leaves rooms.
+type watchingHost struct{ *host }
+
+var _ adapter.RoomWatcher = watchingHost{}
+
+// newHost returns what the adapter of a namespace gets to see of it.
+func newHost(n *Namespace) adapter.Host {
+	if o := &n.server.observe; len(o.joined) > 0 || len(o.left) > 0 {
+		return watchingHost{(*host)(n)}
+	}
+	return (*host)(n)
+}
+
+func (h watchingHost) Joined(p adapter.Peer, rooms []string) {
+	if s, ok := asSocket(p); ok {
+		tell(h.server, h.server.observe.joined, JoinedInfo{Socket: s, Rooms: rooms})
+	}
+}
+
+func (h watchingHost) Left(p adapter.Peer, rooms []string) {
+	if s, ok := asSocket(p); ok {
+		tell(h.server, h.server.observe.left, LeftInfo{Socket: s, Rooms: rooms})
+	}
+}
+
 func (h *host) Namespace() string    { return h.name }
 func (h *host) ServerID() string     { return h.server.id }
 func (h *host) Logger() *slog.Logger { return h.server.log }
@@ -86,7 +111,7 @@ func (h *host) frames(p *adapter.Packet) ([]*engine.Frame, error) {
 }
 
 func (h *host) deliver(p *adapter.Packet, frames []*engine.Frame, to []adapter.Peer, f adapter.Flags) {
-	if len(h.server.observe.emit) > 0 {
+	if len(h.server.observe.emitted) > 0 {
 		h.observeEmit(p, len(to))
 	}
 	batch := h.server.engine.NewBatch()
@@ -100,9 +125,8 @@ func (h *host) deliver(p *adapter.Packet, frames []*engine.Frame, to []adapter.P
 
 func (h *host) observeEmit(p *adapter.Packet, sockets int) {
 	event := packetEvent(p)
-	for _, o := range h.server.observe.emit {
-		h.server.tell(func() { o.ObserveEmit((*Namespace)(h), event, len(p.Data), sockets) })
-	}
+	info := EmittedInfo{Namespace: (*Namespace)(h), Event: event, Bytes: len(p.Data), Sockets: sockets}
+	tell(h.server, h.server.observe.emitted, info)
 }
 
 func (h *host) DeliverWithAck(p *adapter.Packet, to []adapter.Peer, f adapter.Flags, answer func(adapter.Reply, bool)) func() {

@@ -150,6 +150,7 @@ func TestJSConnect(t *testing.T) {
 		{"refused by a guard, then let in", jsRefused},
 		{"a guard's other errors", jsGuardPanics},
 		{"what a guard emits", jsGuardEmits},
+		{"connecting again while connecting", jsConnectAgain},
 		{"broadcasts meanwhile", jsBroadcastsMeanwhile},
 		{"what is emitted before connecting arrives afterwards", jsEmitsBeforeConnecting},
 	})
@@ -264,6 +265,47 @@ func jsGuardEmits(t *testing.T, j *jsTest) {
 		await s.emitWithAck("echo");
 		return seen.sort()`)
 	expectJSON(t, got, `["connect",true,"x"]`)
+}
+
+// As the effects of a React component in StrictMode do, and after a change of route.
+func jsConnectAgain(t *testing.T, j *jsTest) {
+	t.Helper()
+	slow := j.Of("/slow")
+	asked := make(chan struct{})
+	first := true
+	slow.Use(func(ctx context.Context, _ *socketio.Socket) error {
+		if !first {
+			return nil
+		}
+		first = false
+		close(asked)
+		<-ctx.Done()
+		return ctx.Err()
+	})
+	socketio.On(j, "asked", func(context.Context, *socketio.Socket, socketio.None) error {
+		<-asked
+		return nil
+	})
+	j.eval(nil, `
+		const s = await dial();
+		my.slow = s.io.socket("/slow");
+		my.seen = [];
+		for (const event of ["connect", "disconnect", "connect_error", "news"]) my.slow.on(event, () => my.seen.push(event));
+		await s.emitWithAck("asked");
+		my.slow.disconnect();
+		my.slow.connect();
+		await until(() => my.slow.connected)`)
+	if err := slow.Emit("news"); err != nil {
+		t.Error(err)
+	}
+	var got []any
+	j.eval(&got, `
+		await until(() => my.seen.includes("news"));
+		return [...my.seen, my.slow.connected, await my.sockets[0].emitWithAck("echo", 1)]`)
+	expectJSON(t, got, `["connect","news",true,1]`)
+	if st := j.Stats(); st.Connections != 1 || st.Sockets != 2 {
+		t.Errorf("stats are %+v", st)
+	}
 }
 
 func jsBroadcastsMeanwhile(t *testing.T, j *jsTest) {

@@ -116,10 +116,10 @@ func TestJoinBeforeTheSocketIsAdded(t *testing.T) {
 	c.run(`< 2["x"]`, "sync")
 }
 
-// hosted is an observer of the beginning of sockets.
-type hosted func(s *socketio.Socket)
-
-func (f hosted) ObserveConnect(s *socketio.Socket) { f(s) }
+// hosted returns an observer of the beginning of sockets.
+func hosted(f func(s *socketio.Socket)) socketio.Observer {
+	return socketio.Observer{Connected: func(i socketio.ConnectedInfo) { f(i.Socket) }}
+}
 
 // A socket that is disconnected while it is connecting is reported to the client and to observers as connected first, and leaves nothing.
 func TestDisconnectWhileEntering(t *testing.T) {
@@ -145,7 +145,7 @@ func disconnectWhileEntering(t *testing.T, transport, when string, closeConn boo
 			once.Do(func() { s.Disconnect(closeConn) })
 		}
 	})
-	s := serve(t, &socketio.Options{Adapter: in.factory, Observers: []any{w, observer}}).echo()
+	s := serve(t, &socketio.Options{Adapter: in.factory, Observers: []socketio.Observer{w.observer(), observer}}).echo()
 	if when == "before it is added" {
 		in.early = func(id string) {
 			if socket, ok := s.Socket(id); ok {
@@ -187,7 +187,7 @@ func disconnectWhileEnteringTwice(t *testing.T, transport, last string) {
 		arrived <- s
 		<-let[s.Namespace().Name()]
 	})
-	s := serve(t, &socketio.Options{Observers: []any{observer}})
+	s := serve(t, &socketio.Options{Observers: []socketio.Observer{observer}})
 	bye := new(goodbyes).watch(s.Namespace).watch(s.Of("/other"))
 	c := s.open(t, transport)
 	c.run("> 0", "> 0/other,")
@@ -220,7 +220,7 @@ func disconnectFunctionsComeLast(t *testing.T, transport string) {
 		listed       bool
 	}
 	var p partings
-	s := serve(t, &socketio.Options{Observers: []any{&p}})
+	s := serve(t, &socketio.Options{Observers: []socketio.Observer{p.observer()}})
 	states := make(chan state, 1)
 	s.OnDisconnect(func(_ context.Context, socket *socketio.Socket, _ socketio.Reason) {
 		found, err := s.To("room").Local().FetchSockets(context.Background())

@@ -33,7 +33,7 @@ func newNamespace(srv *Server, name string) *Namespace {
 		serverEvents: make(chan struct{}, srv.opts.MaxServerEvents),
 	}
 	n.router.p.Store(&routes{})
-	n.adapter = srv.opts.Adapter((*host)(n))
+	n.adapter = srv.opts.Adapter(newHost(n))
 	return n
 }
 

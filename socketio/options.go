@@ -10,7 +10,7 @@ import (
 )
 
 // Options configure a [Server]. The zero value, like a nil *Options, means the
-// defaults, which are those of the reference server where it has the option.
+// defaults, which are those of the Node.js server where it has the option.
 // Options are read by [NewServer] and may be reused.
 type Options struct {
 	// Path is the end of the request path that the server answers; requests for
@@ -54,22 +54,22 @@ type Options struct {
 
 	// MaxNamespaces is the number of namespaces that one connection may be in. The
 	// default is 32, the most 16,384. A client that asks for more gets a
-	// connect_error; so does one that has left as many sockets (or 32, if that is
-	// more) whose handlers still run.
+	// connect_error. Sockets that have left but whose guards or handlers still run
+	// count, too (at least 32 are allowed).
 	MaxNamespaces int
 
-	// MaxPendingEvents is the number of events of one socket that may wait for
-	// its handlers. The default is 256. Beyond it the connection is not read, so
-	// that the client is slowed down and nothing is lost. If none of them is
-	// taken in the time in which a silent client would be given up, the
-	// connection is closed. While the server waits for acknowledgements of the
-	// socket, which may come behind events, 16 times as many may wait.
-	MaxPendingEvents int
-
-	// MaxPendingBytes is the size that the arguments of these events may have
-	// together; a single event may be larger. The default is 1 MiB. It, too, is 16
-	// times as much while the server waits for acknowledgements.
+	// MaxPendingBytes bounds the memory of those events of one socket that have not been
+	// handled, the present one included; a single event may be larger. The default is
+	// 1 MiB. While they take more, the connection is not read, so that the client is
+	// slowed down and nothing is lost. One message, of up to Engine.MaxPayload, may have
+	// been read ahead. What waits counts towards Engine.InputBudget.
 	MaxPendingBytes int
+
+	// HandlerPatience is how long the connection is left unread without any event of the
+	// socket having been handled. Then it is closed with [ForcedClose] and a
+	// [*StuckError]. The default is 5 minutes. Until then the client is pinged, and its
+	// answers are not missed.
+	HandlerPatience time.Duration
 
 	// MaxPendingAcks is the number of acknowledgements that may be awaited from
 	// one socket at a time. The default is 16,384.
@@ -83,13 +83,13 @@ type Options struct {
 	// context has no deadline. The default is 10 seconds.
 	AckTimeout time.Duration
 
-	// Observers are told what happens in the server. Each implements one or more
-	// of the observer interfaces: [ConnectObserver], [DisconnectObserver],
-	// [RefusalObserver], [EventObserver], [EmitObserver], [BadInputObserver].
-	Observers []any
+	// Observers are functions that are called when something has happened in the
+	// server. Those of the first one are called first.
+	Observers []Observer
 
-	// Logger gets what nobody else is told: errors of handlers that no client
-	// awaits, panics with their stacks, trouble with other nodes. The default is
+	// Logger gets errors that are not returned to any caller or client: those of
+	// handlers that no client awaits, panics with their stacks, trouble with other
+	// nodes. At debug level it gets the reason of each connection's end. The default is
 	// [slog.Default].
 	Logger *slog.Logger
 }
@@ -113,8 +113,10 @@ func (o *Options) withDefaults() Options {
 	withDefault(&c.MaxAttachmentBytes, 10_000_000)
 	withDefault(&c.MaxNamespaces, 32)
 	c.MaxNamespaces = min(c.MaxNamespaces, 1<<14) // which conn.left can count twice
-	withDefault(&c.MaxPendingEvents, 256)
 	withDefault(&c.MaxPendingBytes, 1<<20)
+	if c.HandlerPatience <= 0 {
+		c.HandlerPatience = 5 * time.Minute
+	}
 	withDefault(&c.MaxPendingAcks, 16_384)
 	withDefault(&c.MaxServerEvents, 1_024)
 	withDefault(&c.AckTimeout, 10*time.Second)
@@ -131,8 +133,6 @@ func (o *Options) withDefaults() Options {
 		c.Codec = parser.JSON{}
 	}
 	c.Engine.Path = c.Path
-	withDefault(&c.Engine.PingInterval, 25*time.Second)
-	withDefault(&c.Engine.PingTimeout, 20*time.Second)
 	if c.Engine.Logger == nil {
 		c.Engine.Logger = c.Logger
 	}

@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/tandem-go/tandem/socketio"
 	"github.com/tandem-go/tandem/socketio/engine"
@@ -69,38 +68,40 @@ func TestCodec(t *testing.T) {
 	}
 }
 
-// watcher implements all the observers.
+// A watcher notes what an observer is told.
 type watcher struct{ journal }
 
-func (w *watcher) ObserveConnect(s *socketio.Socket) { w.add("connect " + s.Namespace().Name()) }
-func (w *watcher) ObserveDisconnect(s *socketio.Socket, r socketio.Reason, _ error) {
-	w.add("disconnect " + s.Namespace().Name() + " " + string(r))
-}
-
-func (w *watcher) ObserveRefusal(_ *engine.Session, namespace string, err error) {
-	w.add("refusal " + namespace + " " + err.Error())
-}
-
-func (w *watcher) ObserveEvent(s *socketio.Socket, event string, bytes int, took time.Duration, err error) {
-	line := "event " + event + " " + itoa(bytes)
-	if err != nil {
-		line += " " + err.Error()
+func (w *watcher) observer() socketio.Observer {
+	return socketio.Observer{
+		Connected: func(i socketio.ConnectedInfo) { w.add("connect " + i.Socket.Namespace().Name()) },
+		Disconnected: func(i socketio.DisconnectedInfo) {
+			line := "disconnect " + i.Socket.Namespace().Name() + " " + string(i.Reason)
+			if i.Event != "" {
+				line += " during " + i.Event
+			}
+			w.add(line)
+		},
+		Refused: func(i socketio.RefusedInfo) { w.add("refusal " + i.Namespace + " " + i.Err.Error()) },
+		Handled: func(i socketio.HandledInfo) {
+			line := "event " + i.Event + " " + itoa(i.Bytes)
+			if i.Err != nil {
+				line += " " + i.Err.Error()
+			}
+			if i.Took < 0 || i.Socket == nil {
+				line += " ?"
+			}
+			w.add(line)
+		},
+		Emitted: func(i socketio.EmittedInfo) {
+			w.add("emit " + i.Namespace.Name() + " " + i.Event + " " + itoa(i.Bytes) + " to " + itoa(i.Sockets))
+		},
+		BadInput: func(i socketio.BadInputInfo) { w.add("bad input " + i.Err.Error()) },
 	}
-	if took < 0 || s == nil {
-		line += " ?"
-	}
-	w.add(line)
 }
-
-func (w *watcher) ObserveEmit(n *socketio.Namespace, event string, bytes, sockets int) {
-	w.add("emit " + n.Name() + " " + event + " " + itoa(bytes) + " to " + itoa(sockets))
-}
-
-func (w *watcher) ObserveBadInput(_ *engine.Session, err error) { w.add("bad input " + err.Error()) }
 
 func TestObservers(t *testing.T) {
 	w := &watcher{}
-	s := serve(t, &socketio.Options{Observers: []any{w, "not an observer"}}).echo()
+	s := serve(t, &socketio.Options{Observers: []socketio.Observer{w.observer(), {}}}).echo()
 	s.Of("/guarded").Use(func(context.Context, *socketio.Socket) error { return &socketio.Error{Message: "no"} })
 	s.Handle("fails", socketio.HandlerFunc(func(context.Context, *socketio.Event) error { return errors.New("it failed") }))
 	c, socket := s.joinSocket(t, "websocket", "/")

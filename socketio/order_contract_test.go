@@ -10,7 +10,7 @@ import (
 
 // A client's packets are handled in order, however many of them may wait.
 func TestEventOrder(t *testing.T) {
-	for _, pending := range []int{0, 1, 5} {
+	for _, pending := range []int{0, 1, 1300} { // bytes
 		t.Run(itoa(pending)+" pending", func(t *testing.T) {
 			eachTransport(t, func(t *testing.T, transport string) { eventOrder(t, transport, pending) })
 		})
@@ -20,7 +20,7 @@ func TestEventOrder(t *testing.T) {
 func eventOrder(t *testing.T, transport string, pending int) {
 	t.Helper()
 	const n = 2000
-	s := serve(t, &socketio.Options{MaxPendingEvents: pending})
+	s := serve(t, &socketio.Options{MaxPendingBytes: pending})
 	next, done := 0, make(chan struct{})
 	socketio.On(s, "n", func(_ context.Context, _ *socketio.Socket, i int) error {
 		if i != next {

@@ -1,95 +1,168 @@
 package socketio
 
 import (
-	"errors"
-	"math"
+	"bytes"
 	"time"
 
+	"github.com/tandem-go/tandem/adapter"
 	"github.com/tandem-go/tandem/socketio/engine"
+	"github.com/tandem-go/tandem/socketio/internal/scalar"
+	"github.com/tandem-go/tandem/socketio/parser"
 )
 
-// The events of a socket that wait for its handlers are a ring: the socket knows
-// the last one, which knows the first one and how much there is in all. A socket
-// without any needs no more than a pointer for them.
+// The events of a socket that have not been handled are a ring: the socket knows the
+// last one, which knows the first one and how much memory all of them take. The first
+// one may be taken: its handler runs. A socket without any needs no more than a pointer
+// for them.
+//
+// What they take is counted towards the budget of the server, too, but only once it is
+// worth it. The count may be behind by less than holdStep.
 
-// push appends an event. s.mu is held.
-func (s *Socket) push(e *Event) {
-	e.queued, e.bytes = 1, e.size()
-	e.next = e
+const (
+	eventBytes = 192      // of an Event, as the allocator sees it
+	argBytes   = 24       // of an argument in a list
+	holdStep   = 16 << 10 // by how much the count may be behind
+)
+
+// weight returns about how many bytes of memory the event in a packet is going to take.
+// The commas in the payload are taken for those between its arguments.
+func weight(p *adapter.Packet) int {
+	args := min(bytes.Count(p.Data, comma)+1, parser.MaxArgs)
+	return eventBytes + len(p.Data) + nameLen(p.Data) + args*argBytes + attachmentBytes(p.Attachments)
+}
+
+var comma = []byte(",")
+
+// nameLen returns how long the name of an event may be.
+func nameLen(payload []byte) int {
+	start := bytes.IndexByte(payload, '"') + 1
+	if end := scalar.Skip(payload, start); end < len(payload) && payload[end] == '"' {
+		return end - start
+	}
+	return len(payload) // there are escape sequences in it
+}
+
+func attachmentBytes(list [][]byte) int {
+	n := cap(list) * argBytes
+	for _, a := range list {
+		n += cap(a)
+	}
+	return n
+}
+
+// weigh returns the bytes of memory that the event takes.
+func (e *Event) weigh() int {
+	return eventBytes + cap(e.buf) + len(e.Name) + cap(e.list)*argBytes + attachmentBytes(e.Args.attachments)
+}
+
+// push appends an event, of which held bytes have been counted towards the server's
+// budget. s.mu is held.
+func (s *Socket) push(e *Event, held int) {
+	e.size = e.weigh()
+	e.total, e.held, e.next = e.size, held, e
 	if last := s.last; last != nil {
-		e.queued += last.queued
-		e.bytes += last.bytes
+		e.total += last.total
+		e.held += last.held
 		e.next, last.next = last.next, e
 	}
 	s.last = e
 }
 
-// pop takes the first event; there must be one. s.mu is held.
-func (s *Socket) pop() *Event {
-	last := s.last
-	e := last.next
-	if e == last {
-		s.last = nil
-	} else {
-		last.next = e.next
-		last.queued--
-		last.bytes -= e.size()
+// first returns the first event; nil if there is none. s.mu is held.
+func (s *Socket) first() *Event {
+	if s.last == nil {
+		return nil
 	}
-	e.next = nil
-	if d := s.details.Load(); d != nil && d.space != nil {
-		queued, bytes := s.backlog()
-		maxQueued, maxBytes := s.limits()
-		if queued <= maxQueued/2 && bytes <= maxBytes/2 {
-			d.signalSpace()
+	return s.last.next
+}
+
+// handling returns the name of the event that is being handled, nothing if there is
+// none. s.mu is held.
+func (s *Socket) handling() string {
+	if e := s.first(); e != nil && e.taken {
+		return e.Name
+	}
+	return ""
+}
+
+// waits reports whether an event waits for the handlers. s.mu is held.
+func (s *Socket) waits() bool {
+	return s.last != nil && !s.last.taken // which is the only one then
+}
+
+// retire removes the event that has been handled, if there is one, and returns it with
+// the bytes that are to be given back. s.mu is held.
+func (s *Socket) retire() (done *Event, back int) {
+	e := s.first()
+	if e == nil || !e.taken {
+		return nil, 0
+	}
+	if last := s.last; last != e {
+		last.next = e.next
+		last.total -= e.size
+		back = min(e.size, last.held) // which also shows that there is progress
+		last.held -= back
+	} else {
+		back = last.held
+		s.last = nil
+	}
+	e.next, e.taken = nil, false
+	if d := s.details.Load(); d != nil && d.wait != nil {
+		d.wait.taken = time.Now()
+		if s.last == nil || s.last.total <= s.nsp.server.opts.MaxPendingBytes/2 {
+			d.signalRoom()
 		}
 	}
-	return e
+	return e, back
 }
 
-// signalSpace wakes the reader if it waits for room in the queue. Socket.mu is held.
-func (d *details) signalSpace() {
-	if d.space != nil {
-		close(d.space)
-		d.space = nil
+// drop removes the events that wait, and returns the bytes that are to be given back.
+// s.mu is held.
+func (s *Socket) drop() (back int) {
+	first := s.first()
+	if first == nil {
+		return 0
 	}
-}
-
-// roomForAcks is how many times as long the queue may be while the socket waits for
-// acknowledgements, which are behind the events.
-const roomForAcks = 16
-
-// limits returns how many events may wait, and how many bytes their arguments may
-// have. s.mu is held.
-func (s *Socket) limits() (events, bytes int) {
-	opts := &s.nsp.server.opts
-	events, bytes = opts.MaxPendingEvents, opts.MaxPendingBytes
-	if d := s.details.Load(); d != nil && len(d.acks) > 0 {
-		events = roomForAcks * min(events, math.MaxInt/roomForAcks)
-		bytes = roomForAcks * min(bytes, math.MaxInt/roomForAcks)
+	back = s.last.held
+	s.last = nil
+	if first.taken { // its handler still runs
+		first.total, first.held, first.next = first.size, min(first.size, back), first
+		back -= first.held
+		s.last = first
 	}
-	return events, bytes
+	return back
 }
 
-// backlog returns the number of events that wait, and the bytes of their
-// arguments. s.mu is held.
-func (s *Socket) backlog() (events, bytes int) {
-	if s.last == nil {
-		return 0, 0
+// full reports whether there is no room for another event of some size. One that is
+// too large by itself waits until it is alone. s.mu is held.
+func (s *Socket) full(size int) bool {
+	return s.last != nil && s.last.total+size > s.nsp.server.opts.MaxPendingBytes
+}
+
+// uncounted returns how many bytes are to be counted towards the server's budget for
+// another event of some size: none as long as it is not worth it. s.mu is held.
+func (s *Socket) uncounted(size int) int {
+	if s.last != nil {
+		size += s.last.total - s.last.held
 	}
-	return s.last.queued, s.last.bytes
+	if size < holdStep {
+		return 0
+	}
+	return size
 }
 
-// full reports whether there is no room for another event in the queue. s.mu is
-// held.
-func (s *Socket) full(e *Event) bool {
-	events, bytes := s.backlog()
-	maxEvents, maxBytes := s.limits()
-	return events >= maxEvents || events > 0 && bytes+e.size() > maxBytes
+// giveBack ends the counting of bytes towards the server's budget. No lock is held.
+func (c *conn) giveBack(bytes int) {
+	if bytes > 0 {
+		c.session.Hold(-int64(bytes))
+	}
 }
 
 // expels reports whether the server, and not the client, ends a socket like that.
 // What the client has sent is not handled any more then.
-func expels(r Reason) bool { return r == ServerNamespaceDisconnect || r == ServerShutdown }
+func expels(r Reason) bool {
+	return r == ServerNamespaceDisconnect || r == ServerShutdown || r == Overload
+}
 
 // expelled reports whether the server has ended the socket.
 func (s *Socket) expelled() bool {
@@ -98,50 +171,86 @@ func (s *Socket) expelled() bool {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return expels(s.look().reason)
+	return expels(s.look().end.reason)
 }
 
-// endEvents ends the queue. What the client sent before it left is still handled,
-// but not what it sent before the server disconnected it. s.mu is held.
-func (s *Socket) endEvents(r Reason) {
+// endEvents ends the queue, and returns the bytes that are to be given back. What the
+// client sent before it left is still handled, but not what it sent before the server
+// ended the socket. s.mu is held.
+func (s *Socket) endEvents(r Reason) (back int) {
 	if expels(r) {
-		s.last = nil
+		back = s.drop()
 	}
 	if d := s.details.Load(); d != nil {
-		d.signalSpace()
+		d.signalRoom()
+	}
+	return back
+}
+
+// roomWait is a reader that waits for room in the queue. Socket.mu guards it.
+type roomWait struct {
+	room  chan struct{} // closed when there is some
+	taken time.Time     // when the last event left the queue, or the wait began
+}
+
+// signalRoom wakes the reader if it waits for room in the queue. Socket.mu is held.
+func (d *details) signalRoom() {
+	if d.wait != nil {
+		close(d.wait.room)
+		d.wait = nil
 	}
 }
 
-var errStuck = errors.New("socketio: the handlers of a socket do not catch up with its events")
-
-// awaitSpace waits for room in the queue, of which there may still be too little. It
-// gives up when no event has been taken for the time in which a silent client would be
-// given up, so that a connection whose client has gone is not held for ever by a
-// handler that waits for just that. s.mu is held, and released meanwhile.
-func (s *Socket) awaitSpace(m engine.Message, until time.Time) (room bool, err error) {
-	d := s.detail()
-	if d.space == nil {
-		d.space = make(chan struct{})
-	}
-	space := d.space
-	before, _ := s.backlog()
+// awaitRoom waits for room in the queue, of which there may still be too little. It
+// reports false if the session ends first, and gives up with a [*StuckError] when no
+// event has been taken for as long as Options.HandlerPatience allows. s.mu is held, and
+// released meanwhile.
+func (s *Socket) awaitRoom(m engine.Message) (ok bool, err error) {
+	w := &roomWait{room: make(chan struct{}), taken: time.Now()}
+	s.detail().wait = w
 	s.mu.Unlock()
-	defer s.mu.Lock()
+	s.conn.session.Suspend()
 	m.Yield()
-	patience := time.NewTimer(time.Until(until))
-	defer patience.Stop()
-	select {
-	case <-space:
-		return true, nil
-	case <-s.conn.session.Done(): // the event is too late, which is no fault of the client
-		return false, nil
-	case <-patience.C:
-		s.mu.Lock()
-		now, _ := s.backlog()
-		s.mu.Unlock()
-		if now < before { // it is only a long queue
-			return true, nil
-		}
-		return false, errStuck
+	if m.Binary { // it has been counted while it arrived
+		ok, err = s.awaitSignal(w)
+	} else {
+		s.conn.retain(len(m.Data))
+		ok, err = s.awaitSignal(w)
+		s.conn.retain(0)
 	}
+	s.mu.Lock()
+	s.detail().wait = nil
+	return ok, err
+}
+
+func (s *Socket) awaitSignal(w *roomWait) (ok bool, err error) {
+	patience := s.nsp.server.opts.HandlerPatience
+	timer := time.NewTimer(patience)
+	defer timer.Stop()
+	ended := s.conn.session.Done()
+	for {
+		select {
+		case <-w.room:
+			return true, nil
+		case <-ended: // the event is too late, which is no fault of the client
+			return false, nil
+		case <-timer.C:
+		}
+		s.mu.Lock()
+		waited, event := time.Since(w.taken), s.handling()
+		s.mu.Unlock()
+		if waited >= patience {
+			return false, s.stuck(event, waited)
+		}
+		timer.Reset(patience - waited)
+	}
+}
+
+// stuck describes a socket whose handler does not return. Before the first event it is
+// a function of OnConnect.
+func (s *Socket) stuck(event string, waited time.Duration) *StuckError {
+	if event == "" {
+		event = "connect"
+	}
+	return &StuckError{Namespace: s.nsp.name, Socket: s.id, Event: event, Waited: waited}
 }

@@ -3,9 +3,10 @@ package socketio
 import "github.com/tandem-go/tandem/socketio/engine"
 
 // Reason tells why a socket disconnected. The texts are those of the
-// [reference], so that logs of mixed clusters can be read together.
+// [Node.js server], so that logs of mixed clusters can be read together. Most reasons
+// have a detail, an error, which [Observer] gets.
 //
-// [reference]: https://socket.io/docs/v4/server-socket-instance/#disconnect
+// [Node.js server]: https://socket.io/docs/v4/server-socket-instance/#disconnect
 type Reason = engine.Reason
 
 // The reasons for which a socket disconnects.
@@ -20,15 +21,19 @@ const (
 	PingTimeout = engine.PingTimeout
 	// ParseError means that the client sent a malformed Engine.IO packet.
 	ParseError = engine.ParseError
-	// ForcedClose means that the server closed the connection: the client sent a
-	// malformed or unexpected Socket.IO packet, or the socket's handlers did not catch
-	// up with its events.
+	// ForcedClose means that the server closed the connection. The detail says why: what
+	// was wrong with a packet of the client, [ErrConnectTimeout], [ErrAttachmentTimeout],
+	// or a [*StuckError], which names the event whose handler does not return. There is
+	// none if [Socket.Disconnect] closed it.
 	ForcedClose = engine.ForcedClose
 	// ServerShutdown means that the server shut down.
 	ServerShutdown = engine.ServerShutdown
-	// SlowConsumer means that the client did not read what it was sent. The
-	// reference has no such reason: it queues without a bound.
+	// SlowConsumer means that the client did not take what it was sent. The Node.js
+	// server has no such reason: it queues without a bound.
 	SlowConsumer = engine.SlowConsumer
+	// Overload means that what the client had sent, and no handler had taken, was in
+	// the way of others; see [engine.Options].InputBudget. It is dropped.
+	Overload = engine.Overload
 	// ServerNamespaceDisconnect means that the server disconnected the socket.
 	ServerNamespaceDisconnect Reason = "server namespace disconnect"
 	// ClientNamespaceDisconnect means that the client left the namespace.

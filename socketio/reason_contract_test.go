@@ -25,10 +25,12 @@ type parting struct {
 	err    error
 }
 
-func (p *partings) ObserveDisconnect(_ *socketio.Socket, r socketio.Reason, err error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.all = append(p.all, parting{r, err})
+func (p *partings) observer() socketio.Observer {
+	return socketio.Observer{Disconnected: func(i socketio.DisconnectedInfo) {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.all = append(p.all, parting{i.Reason, i.Err})
+	}}
 }
 
 func (p *partings) list() []parting {
@@ -89,7 +91,7 @@ func TestReasons(t *testing.T) {
 					return
 				}
 				var p partings
-				s := serve(t, &socketio.Options{Observers: []any{&p}}).echo()
+				s := serve(t, &socketio.Options{Observers: []socketio.Observer{p.observer()}}).echo()
 				bye := new(goodbyes).watch(s.Namespace)
 				c := s.join(t, transport)
 				tt.end(t, s, c)

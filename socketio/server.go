@@ -4,7 +4,6 @@ import (
 	"context"
 	"log/slog"
 	"maps"
-	"math"
 	"net/http"
 	"strings"
 	"sync"
@@ -40,7 +39,6 @@ type Server struct {
 
 	connectTimeout    *wheel.Class
 	attachmentTimeout *wheel.Class
-	patience          time.Duration // how long a reader waits for handlers
 
 	// handling ends when Shutdown gives up waiting for the handlers of events from
 	// other servers; stopHandling ends it.
@@ -71,13 +69,12 @@ func NewServer(opts *Options) *Server {
 	srv.ctx, srv.stop = context.WithCancel(context.Background())
 
 	srv.engine = engine.NewServer(srv.accept, &srv.opts.Engine)
-	const longest = math.MaxInt64 / 4 // of each: sums do not overflow
-	srv.patience = min(srv.opts.Engine.PingInterval, longest) + min(srv.opts.Engine.PingTimeout, longest)
 	srv.connectTimeout = srv.engine.Wheel().Class(srv.opts.ConnectTimeout)
 	srv.attachmentTimeout = srv.engine.Wheel().Class(srv.opts.AttachmentTimeout)
 
 	srv.namespaces.Store(&map[string]*Namespace{})
-	srv.Namespace = srv.Of("/")
+	srv.Namespace, _, _ = srv.create("/")
+	tell(srv, srv.observe.namespaceMade, NamespaceMadeInfo{Namespace: srv.Namespace})
 	return srv
 }
 
@@ -100,7 +97,10 @@ func (srv *Server) Of(name string) *Namespace {
 	if n, ok := srv.lookup(name); ok {
 		return n
 	}
-	n, late := srv.create(name)
+	n, made, late := srv.create(name)
+	if made {
+		tell(srv, srv.observe.namespaceMade, NamespaceMadeInfo{Namespace: n})
+	}
 	if late {
 		ctx, cancel := context.WithCancel(context.Background())
 		cancel() // nobody waits for it
@@ -109,19 +109,19 @@ func (srv *Server) Of(name string) *Namespace {
 	return n
 }
 
-// create makes a namespace unless it exists. It reports whether the server has shut
-// down, so that its adapter is to be closed.
-func (srv *Server) create(name string) (n *Namespace, late bool) {
+// create makes a namespace unless it exists. late tells that the server has shut down,
+// so that the new namespace's adapter is to be closed.
+func (srv *Server) create(name string) (n *Namespace, made, late bool) {
 	srv.mu.Lock()
 	defer srv.mu.Unlock()
 	if n, ok := srv.lookup(name); ok {
-		return n, false
+		return n, false, false
 	}
 	n = newNamespace(srv, name)
 	table := maps.Clone(*srv.namespaces.Load())
 	table[name] = n
 	srv.namespaces.Store(&table)
-	return n, srv.closed
+	return n, true, srv.closed
 }
 
 func (srv *Server) lookup(name string) (*Namespace, bool) {
@@ -142,7 +142,7 @@ type Stats struct {
 	Sockets int
 	// BadPackets is the number of connections that were closed because the client
 	// broke the Socket.IO protocol. It does not count those whose handlers did not
-	// catch up; see [Options].MaxPendingEvents.
+	// return; see [Options].HandlerPatience.
 	BadPackets uint64
 }
 

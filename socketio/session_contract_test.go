@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/tandem-go/tandem/socketio"
-	"github.com/tandem-go/tandem/socketio/engine"
 )
 
 // goodbyes records why sockets disconnected.
@@ -118,49 +117,6 @@ func TestSessionBegins(t *testing.T) {
 	}
 }
 
-// The reference lets two CONNECTs through if the second comes before the first is answered, and 500 in a burst make hundreds of sockets.
-func TestFaultPendingConnectCountsAsJoined(t *testing.T) {
-	eachTransport(t, func(t *testing.T, transport string) {
-		s := serve(t, nil)
-		var bye goodbyes
-		slow := s.Of("/slow")
-		bye.watch(s.Namespace, slow)
-		entered := make(chan struct{}, 8)
-		slow.Use(func(ctx context.Context, _ *socketio.Socket) error {
-			entered <- struct{}{}
-			<-ctx.Done()
-			return nil
-		})
-		slow.OnConnect(func(context.Context, *socketio.Socket) error {
-			t.Error("a socket connected whose guard had not passed when the connection ended")
-			return nil
-		})
-		c := s.join(t, transport)
-		c.send("0/slow,")
-		await(t, "the guard", entered)
-		c.send("0/slow,")
-		c.expectClosed()
-		bye.expect(t, "/: forced close")
-		if len(entered) > 0 {
-			t.Error("the guard has been asked for the second CONNECT")
-		}
-
-		burst := s.open(t, transport)
-		burst.send(slices.Repeat([]string{"0"}, 500)...)
-		sockets := 0
-		for {
-			if _, err := burst.receive(patience); err != nil {
-				break
-			}
-			sockets++
-		}
-		if sockets > 1 {
-			t.Errorf("500 CONNECTs in a burst made %d sockets", sockets)
-		}
-		eventually(t, "no socket is left", func() bool { return s.Len() == 0 })
-	})
-}
-
 // A client may send an event, an acknowledgement or a DISCONNECT before it knows that the server has disconnected it from the namespace. The
 // reference closes the connection, so that the client loses its other namespaces as well.
 func TestFaultPacketsThatCrossADisconnect(t *testing.T) {
@@ -209,17 +165,13 @@ func TestFaultForcedCloseOnBothTransports(t *testing.T) {
 }
 
 // The observer of bad input is told what was wrong.
-type badInput struct{ errs chan error }
-
-func (b badInput) ObserveBadInput(_ *engine.Session, err error) { b.errs <- err }
-
 func TestBadInputIsObserved(t *testing.T) {
-	watcher := badInput{make(chan error, 1)}
-	s := serve(t, &socketio.Options{Observers: []any{watcher}})
+	errs := make(chan error, 1)
+	s := serve(t, &socketio.Options{Observers: []socketio.Observer{{BadInput: func(i socketio.BadInputInfo) { errs <- i.Err }}}})
 	c := s.join(t, "websocket")
 	c.send(`2["disconnect"]`)
 	c.expectClosed()
-	if err := await(t, "the error", watcher.errs); err == nil || !strings.Contains(err.Error(), "reserved") {
+	if err := await(t, "the error", errs); err == nil || !strings.Contains(err.Error(), "reserved") {
 		t.Errorf("the error is %v", err)
 	}
 }

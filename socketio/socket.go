@@ -24,9 +24,9 @@ type Socket struct {
 	state   atomic.Uint32 // a socketState; read without mu where that is enough
 	running bool          // a goroutine runs the socket's tasks
 	asked   bool          // the guards have been called
-	due     bool          // the disconnect functions are, since it was connected and has left
+	due     dueTask       // when it has left and everything else has run
 	met     bool          // see meet
-	last    *Event        // of those that wait; see push
+	last    *Event        // of those that have not been handled; see push
 
 	details atomic.Pointer[details] // nil until there are any; changed with mu held
 }
@@ -103,9 +103,7 @@ func (s *Socket) Join(rooms ...string) {
 	}
 }
 
-// Leave removes the socket from the rooms. Rooms that a guard has asked for are joined
-// before a [ConnectObserver] is told of the socket: whoever has found it even earlier
-// may leave them too early, which does nothing.
+// Leave removes the socket from the rooms.
 func (s *Socket) Leave(rooms ...string) {
 	if s.whileConnecting(func(d *details) {
 		d.rooms = slices.DeleteFunc(d.rooms, func(r string) bool { return slices.Contains(rooms, r) })

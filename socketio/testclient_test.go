@@ -25,6 +25,7 @@ type client struct {
 	quit   chan struct{}
 	ended  chan struct{} // closed when the reader has ended
 	once   sync.Once
+	pongs  sync.WaitGroup // those that are being sent
 	cause  error // why the connection ended; valid once in is closed
 	pings  chan struct{}
 	noPong bool
@@ -119,7 +120,10 @@ func (c *client) packet(p string) bool {
 		case c.pings <- struct{}{}:
 		default:
 		}
-		return c.noPong || c.link.send("3") == nil
+		if !c.noPong { // not while reading, which has to go on: the server may not be reading just then
+			c.pongs.Go(func() { _ = c.link.send("3") })
+		}
+		return true
 	case '4':
 		p = p[1:]
 	case 'b':
@@ -154,6 +158,7 @@ func (c *client) close() {
 		close(c.quit)
 		c.link.close()
 		<-c.ended
+		c.pongs.Wait()
 	})
 }
 

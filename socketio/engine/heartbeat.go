@@ -32,6 +32,9 @@ func newTimers(w *wheel.Wheel, o *Options) timers {
 // all the time, for whatever the session waits for: the time of the next ping,
 // the answer to the last one, or the end of closing. It belongs to the session
 // and not to a transport, so an upgrade does not touch it.
+//
+// While the receiver is busy the session is not read, so that no answer can be expected:
+// pings go on, and none is waited for.
 type heartbeat Session
 
 // Expire sends the next ping, or ends a session that has waited long enough.
@@ -51,30 +54,49 @@ func (h *heartbeat) Expire(*wheel.Entry) {
 		s.end(ending{gone: true})
 	case StateOpen:
 		switch {
-		case !s.awaiting.Load():
+		case !s.awaiting.Load(), s.delivering():
+			// Or the answer may be waiting behind the message that the receiver is
+			// busy with, and the client waits for the next ping.
 			s.ping()
-		case s.delivering():
-			// The answer may be waiting behind the message that the receiver
-			// is busy with.
-			s.arm(s.srv.timers.pingTimeout)
 		default:
 			s.end(ending{reason: PingTimeout})
 		}
 	}
 }
 
-// ping sends a ping and waits for the answer.
+// ping sends a ping and waits for the answer, or only until the next ping if the
+// receiver is busy.
 func (s *Session) ping() {
+	next := s.srv.timers.pingTimeout
+	busy := s.delivering()
+	if busy {
+		next = s.srv.timers.pingInterval
+	}
 	s.mu.Lock()
 	if s.State() != StateOpen || s.srv.wheel.Armed(&s.heartbeat) {
 		s.mu.Unlock()
 		return // A pong that nobody has asked for has moved the time.
 	}
 	s.refreshed = false
-	s.awaiting.Store(true)
-	s.srv.timers.pingTimeout.ArmNext(&s.heartbeat)
+	s.awaiting.Store(!busy)
+	next.ArmNext(&s.heartbeat)
 	s.mu.Unlock()
 	s.Send(s.srv.frames.ping, 0)
+}
+
+// Suspend lets the ping timeout stand still. The receiver calls it in OnMessage before it
+// blocks for long: the client's answer to the last ping may be waiting behind the message.
+// Pings go on, [Options].PingInterval apart, or the client would miss them; the timeout
+// runs again from the next one that is sent while the receiver is not busy.
+func (s *Session) Suspend() {
+	if !s.awaiting.Load() {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.State() == StateOpen && s.awaiting.Swap(false) {
+		s.srv.timers.pingInterval.Arm(&s.heartbeat)
+	}
 }
 
 // timedOut ends a session whose deadline has passed by the time of a request,

@@ -52,6 +52,17 @@ type pending struct {
 // waits for them.
 func (st *State) Pending() bool { return st.kept != nil && st.kept.pending != nil }
 
+// Size returns the bytes of memory that a packet takes which is not complete yet, 0 if
+// there is none.
+func (st *State) Size() int {
+	if !st.Pending() {
+		return 0
+	}
+	const pendingBytes = 128 // of a pending
+	w := st.kept.pending
+	return pendingBytes + cap(w.data) + 24*cap(w.attachments) + int(w.bytes)
+}
+
 // Reset forgets what has been received.
 func (st *State) Reset() {
 	if st.kept != nil {
