@@ -40,6 +40,8 @@ type others struct {
 	ending  bool      // it disconnects the client from all of them, and closes the connection
 	cause   error     // why the server has closed the connection; see fail
 	held    int       // bytes that are counted towards the server's budget; see retain
+	behind  []*Socket // those that have ended and whose events count towards it, too
+	shed    bool      // events have been dropped to keep the budget
 }
 
 // place is where the first socket of a connection is. It is not used for another one.
@@ -250,8 +252,15 @@ func (c *conn) add() *Socket {
 // closed after a while, as one that has never had any. The socket is counted until its
 // last task has run.
 func (c *conn) remove(s *Socket) {
+	s.mu.Lock()
+	counted := s.last != nil && s.last.held > 0
+	s.mu.Unlock()
 	c.mu.Lock()
 	c.left++
+	if counted {
+		o := c.other()
+		o.behind = append(o.behind, s)
+	}
 	if s == &c.first {
 		c.place = placeVacant
 	} else if o := c.others; o != nil {
@@ -264,10 +273,36 @@ func (c *conn) remove(s *Socket) {
 }
 
 // forget ends the count of a socket whose last task has run.
-func (c *conn) forget() {
+func (c *conn) forget(s *Socket) {
 	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.left--
+	if o := c.others; o != nil {
+		o.behind = slices.DeleteFunc(o.behind, func(b *Socket) bool { return b == s })
+	}
+}
+
+// Shed drops the events that wait, those of sockets that have ended among them.
+func (c *conn) Shed(*engine.Session) {
+	all := c.all()
+	c.mu.Lock()
+	if c.others != nil {
+		all = append(all, c.others.behind...)
+	}
 	c.mu.Unlock()
+	dropped := false
+	for _, s := range all {
+		dropped = s.shed() || dropped
+	}
+	c.mu.Lock()
+	c.other().shed = dropped
+	closed := c.closed
+	c.mu.Unlock()
+	if closed && dropped { // or OnClose will tell
+		srv := c.server()
+		srv.log.Warn("socketio: events of a client that has gone are dropped", "session", c.session.ID(), "err", engine.ErrInputBudget)
+		tell(srv, srv.observe.overBudget, OverBudgetInfo{Conn: c.session, Err: engine.ErrInputBudget})
+	}
 }
 
 // crowded reports whether the client is in as many namespaces as it may be, or has
@@ -412,8 +447,14 @@ func (c *conn) all() []*Socket {
 func (c *conn) OnClose(session *engine.Session, r engine.Reason, err error) {
 	c.mu.Lock()
 	c.closed = true
-	if r == engine.ForcedClose && err == nil && c.others != nil {
-		err = c.others.cause
+	budget := err
+	if o := c.others; o != nil {
+		if r == engine.ForcedClose && err == nil {
+			err = o.cause
+		}
+		if o.shed {
+			budget = engine.ErrInputBudget
+		}
 	}
 	c.mu.Unlock()
 	c.watch()
@@ -425,8 +466,8 @@ func (c *conn) OnClose(session *engine.Session, r engine.Reason, err error) {
 	if r == engine.SlowConsumer {
 		tell(srv, srv.observe.slowConsumer, SlowConsumerInfo{Conn: session, Err: err})
 	}
-	if errors.Is(err, engine.ErrOutputBudget) || errors.Is(err, engine.ErrInputBudget) {
-		tell(srv, srv.observe.overBudget, OverBudgetInfo{Conn: session, Err: err})
+	if errors.Is(budget, engine.ErrOutputBudget) || errors.Is(budget, engine.ErrInputBudget) {
+		tell(srv, srv.observe.overBudget, OverBudgetInfo{Conn: session, Err: budget})
 	}
 	tell(srv, srv.observe.closed, ClosedInfo{Conn: session, Reason: r, Err: err})
 	srv.log.Debug("socketio: connection closed", "session", session.ID(), "reason", string(r), "err", err)

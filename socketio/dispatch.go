@@ -104,7 +104,7 @@ func (s *Socket) runTasks() {
 		case taskDisconnect:
 			s.runDisconnect()
 		case taskForget:
-			s.conn.forget()
+			s.conn.forget(s)
 		case taskNone:
 			return
 		}

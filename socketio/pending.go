@@ -87,7 +87,7 @@ func (s *Socket) handling() string {
 
 // waits reports whether an event waits for the handlers. s.mu is held.
 func (s *Socket) waits() bool {
-	return s.last != nil && !s.last.taken // which is the only one then
+	return s.last != nil && !s.last.taken // a taken one is the first, and so the only one
 }
 
 // retire removes the event that has been handled, if there is one, and returns it with
@@ -131,6 +131,17 @@ func (s *Socket) drop() (back int) {
 		s.last = first
 	}
 	return back
+}
+
+// shed drops the events that wait, to keep the budget of the server. It reports whether
+// there were any.
+func (s *Socket) shed() bool {
+	s.mu.Lock()
+	waited := s.waits()
+	back := s.drop()
+	s.mu.Unlock()
+	s.conn.giveBack(back)
+	return waited
 }
 
 // full reports whether there is no room for another event of some size. One that is
@@ -214,7 +225,7 @@ func (s *Socket) awaitRoom(m engine.Message) (ok bool, err error) {
 	if m.Binary { // it has been counted while it arrived
 		ok, err = s.awaitSignal(w)
 	} else {
-		s.conn.retain(len(m.Data))
+		s.conn.retain(cap(m.Data)) // what has been read with it is kept, too
 		ok, err = s.awaitSignal(w)
 		s.conn.retain(0)
 	}

@@ -26,7 +26,7 @@ type client struct {
 	ended  chan struct{} // closed when the reader has ended
 	once   sync.Once
 	pongs  sync.WaitGroup // those that are being sent
-	cause  error // why the connection ended; valid once in is closed
+	cause  error          // why the connection ended; valid once in is closed
 	pings  chan struct{}
 	noPong bool
 	acks   int

@@ -75,7 +75,7 @@ func (s *Session) ping() {
 	s.mu.Lock()
 	if s.State() != StateOpen || s.srv.wheel.Armed(&s.heartbeat) {
 		s.mu.Unlock()
-		return // A pong that nobody has asked for has moved the time.
+		return // There is a new time.
 	}
 	s.refreshed = false
 	s.awaiting.Store(!busy)
@@ -109,13 +109,16 @@ func (s *Session) timedOut() bool {
 	return true
 }
 
-// onPong waits for the time of the next ping. An answer that was not asked for
-// only moves that time, as there is one timer for both.
+// onPong waits for the time of the next ping. An answer that nobody waits for changes
+// nothing: it may be the late one to a ping that was sent while the receiver was busy, and
+// the client may be waiting for the next one already.
 func (s *Session) onPong() {
+	if !s.awaiting.Load() {
+		return
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.awaiting.Store(false)
-	if s.State() == StateOpen {
+	if s.awaiting.Swap(false) && s.State() == StateOpen {
 		s.srv.timers.pingInterval.Arm(&s.heartbeat)
 	}
 }

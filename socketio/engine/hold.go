@@ -3,7 +3,8 @@ package engine
 // Hold counts memory in which the receiver keeps what the client has sent, until it
 // gives it back with a negative number. It may end sessions, this one included, that
 // keep the server above [Options].InputBudget; it never waits. Giving back counts as
-// progress of the client. What is held when a session ends has to be given back, too.
+// progress of the client. What is held when a session ends has to be given back, too;
+// see [Shedder].
 //
 // Each call takes a lock: hold in steps of some kilobytes.
 func (s *Session) Hold(bytes int64) {
@@ -40,10 +41,24 @@ func (c *wsConn) account() {
 	}
 }
 
+// Shedder may be implemented by a [Receiver] that holds memory; see [Session.Hold].
+type Shedder interface {
+	// Shed is called when the server is above [Options].InputBudget and the session has
+	// been chosen to make room. It has ended now, or long ago for another reason: what
+	// the receiver holds should be given back. Shed may run while OnMessage does, and
+	// must not block.
+	Shed(s *Session)
+}
+
 // inputOwner is a session as the budget of the input sees it.
 type inputOwner Session
 
 // OverBudget ends the session.
 func (o *inputOwner) OverBudget() {
-	(*Session)(o).end(ending{reason: Overload, err: ErrInputBudget})
+	s := (*Session)(o)
+	s.end(ending{reason: Overload, err: ErrInputBudget})
+	// Only a receiver, or its reader, can have opened the account: recv is set.
+	if r, ok := s.recv.(Shedder); ok {
+		r.Shed(s)
+	}
 }

@@ -127,8 +127,8 @@ func TestEndDoesNotWaitForTheConnection(t *testing.T) {
 	<-ended
 }
 
-// A pong that nobody has asked for moves the time of the next ping, also in the moment
-// in which that one is due: the client is not pinged with nothing to wait for the answer.
+// An answer moves the time of the next ping, also one that comes in the moment in which
+// the timeout is told: the client is not pinged with nothing to wait for the answer.
 func TestPongWhileAPingIsDue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := NewServer(func(*Session) Receiver { return echoes{} }, nil)
@@ -136,6 +136,7 @@ func TestPongWhileAPingIsDue(t *testing.T) {
 		if refused != nil {
 			t.Fatal(refused)
 		}
+		s.awaiting.Store(true)
 		s.onPong()
 		s.ping()
 		if s.awaiting.Load() {
