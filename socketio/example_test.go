@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"github.com/tandem-go/tandem/socketio"
@@ -287,6 +288,34 @@ func ExampleEvent_AckFunc() {
 	check(c.Close())
 	check(io.Shutdown(ctx))
 	// Output: ["done"]
+}
+
+func ExampleObserver() {
+	ctx, cancel := exampleContext()
+	defer cancel()
+	var slow atomic.Int64
+	closed := make(chan socketio.ClosedInfo, 1)
+	metrics := socketio.Observer{
+		Handled: func(i socketio.HandledInfo) {
+			if i.Took > time.Second {
+				slow.Add(1)
+			}
+		},
+		Closed: func(i socketio.ClosedInfo) { closed <- i },
+	}
+	io := socketio.NewServer(&socketio.Options{Observers: []socketio.Observer{metrics}})
+	io.OnConnect(func(_ context.Context, s *socketio.Socket) error {
+		s.Disconnect(true)
+		return nil
+	})
+
+	c := connect(ctx, io, nil)
+	i := <-closed
+	fmt.Println(i.Reason, i.Err, slow.Load())
+
+	check(c.Close())
+	check(io.Shutdown(ctx))
+	// Output: forced close <nil> 0
 }
 
 func ExampleServer_Shutdown() {

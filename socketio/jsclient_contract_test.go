@@ -89,6 +89,12 @@ type jsCase struct {
 // runJS runs the cases with the real client over polling, over WebSocket, and with an upgrade from one to the other.
 func runJS(t *testing.T, cases []jsCase) {
 	t.Helper()
+	runJSWith(t, nil, cases)
+}
+
+// runJSWith is runJS with a server that has options.
+func runJSWith(t *testing.T, opts *socketio.Options, cases []jsCase) {
+	t.Helper()
 	node := peers.Node(t)
 	var last atomic.Int64
 	for name, transports := range map[string][]string{
@@ -96,7 +102,7 @@ func runJS(t *testing.T, cases []jsCase) {
 	} {
 		for _, c := range cases {
 			t.Run(c.name+"/"+name, func(t *testing.T) {
-				s := serve(t, nil).echo()
+				s := serve(t, opts).echo()
 				j := &jsTest{testServer: s, t: t, node: node, env: jsEnv{ID: last.Add(1), URL: s.url, Transports: transports}}
 				defer func() {
 					_ = node.Try(nil, jsPrelude+`for (const s of my.sockets) s.io.engine?.close(), s.disconnect();`, j.env)

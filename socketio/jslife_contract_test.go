@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"testing"
+	"time"
 
 	"github.com/tandem-go/tandem/socketio"
 	"github.com/tandem-go/tandem/socketio/engine"
@@ -126,6 +127,38 @@ func jsCloses(t *testing.T, j *jsTest) {
 	bye := new(goodbyes).watch(j.Namespace)
 	j.eval(nil, `const s = await dial(); s.io.engine.close()`)
 	bye.expect(t, "/: transport close")
+}
+
+// Events behind a handler that is slower than the client would wait for a ping are all handled, and the client notices nothing, though
+// its connection is not read meanwhile.
+func TestJSSlowHandler(t *testing.T) {
+	runJSWith(t, &socketio.Options{
+		MaxPendingBytes: 2000, Engine: engine.Options{PingInterval: 700 * time.Millisecond, PingTimeout: 1500 * time.Millisecond},
+	}, []jsCase{{"slow handler", jsSlowHandler}})
+}
+
+func jsSlowHandler(t *testing.T, j *jsTest) {
+	t.Helper()
+	const n = 400
+	var got []int
+	socketio.On(j, "n", func(_ context.Context, _ *socketio.Socket, i int) error {
+		if got = append(got, i); i == 0 {
+			time.Sleep(5 * time.Second)
+		}
+		return nil
+	})
+	socketio.OnWithAck(j, "all", func(context.Context, *socketio.Socket, socketio.None) ([]int, error) { return got, nil })
+	var all []int
+	var seen []any
+	j.eval(&[]any{&all, &seen}, `
+		const s = await dial(), seen = [];
+		s.on("disconnect", (reason) => seen.push(reason));
+		s.io.on("reconnect_attempt", () => seen.push("reconnect"));
+		for (let i = 0; i < args[0]; i++) s.emit("n", i);
+		return [await s.emitWithAck("all"), seen]`, n)
+	if len(all) != n || !slices.IsSorted(all) || len(seen) > 0 {
+		t.Errorf("%d events were handled, sorted: %t; the client saw %v", len(all), slices.IsSorted(all), seen)
+	}
 }
 
 // Shutdown lets go of the clients, who find the next server on the same port.
