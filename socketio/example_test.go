@@ -318,6 +318,53 @@ func ExampleObserver() {
 	// Output: forced close <nil> 0
 }
 
+func ExampleSocket_Flush() {
+	ctx, cancel := exampleContext()
+	defer cancel()
+	io := socketio.NewServer(nil)
+	socketio.OnWithAck(io, "export", func(ctx context.Context, s *socketio.Socket, rows int) (int, error) {
+		for row := range rows {
+			if err := s.Emit("row", row); err != nil {
+				return row, err
+			}
+			if row%100 == 99 { // not faster than the client takes them
+				if err := s.Flush(ctx); err != nil {
+					return row, err
+				}
+			}
+		}
+		return rows, nil
+	})
+
+	c := connect(ctx, io, nil)
+	rows, err := c.EmitWithAck(ctx, "export", 1000)
+	check(err)
+	fmt.Printf("%s\n", rows.Args)
+
+	check(c.Close())
+	check(io.Shutdown(ctx))
+	// Output: [1000]
+}
+
+func ExampleBroadcast_Backlog() {
+	ctx, cancel := exampleContext()
+	defer cancel()
+	io := socketio.NewServer(nil)
+	c := connect(ctx, io, nil)
+
+	const much = 1 << 20
+	if io.To("viewers").Backlog().Bytes < much {
+		check(io.To("viewers").Emit("picture", make([]byte, 1000)))
+	}
+	if b := io.Local().Backlog(); b.Packets > 0 && time.Since(b.Since) > time.Second {
+		fmt.Println("somebody has taken nothing for a second")
+	}
+
+	check(c.Close())
+	check(io.Shutdown(ctx))
+	// Output:
+}
+
 func ExampleServer_Shutdown() {
 	io := socketio.NewServer(&socketio.Options{
 		Engine: engine.Options{
