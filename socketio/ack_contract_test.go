@@ -296,6 +296,52 @@ func TestFaultBroadcastAckWithoutTimeout(t *testing.T) {
 	})
 }
 
+// An event that a typed handler has answered is not answered again, whatever the answer is and whoever tries.
+func TestAnsweredOnce(t *testing.T) {
+	answers := map[string]any{"string": "x", "number": 7, "bool": true, "raw": json.RawMessage("[1]"), "struct": struct{ A int }{1}, "nothing": nil}
+	for _, later := range []bool{false, true} {
+		t.Run("AckFunc before: "+strconv.FormatBool(later), func(t *testing.T) {
+			s := serve(t, nil).echo()
+			s.Wrap(func(next socketio.Handler) socketio.Handler {
+				return socketio.HandlerFunc(func(ctx context.Context, e *socketio.Event) error {
+					ack := e.Ack
+					if later {
+						ack = e.AckFunc()
+					}
+					if err := next.ServeEvent(ctx, e); err != nil {
+						return err
+					}
+					if e.WantsAck() {
+						t.Errorf("%s wants another answer", e.Name)
+					}
+					for _, again := range []func(...any) error{ack, e.Ack, e.AckFunc()} {
+						if err := again("again"); !errors.Is(err, socketio.ErrAlreadyAcked) {
+							t.Errorf("answering %s again gives %v", e.Name, err)
+						}
+					}
+					return nil
+				})
+			})
+			socketio.OnWithAck(s, "string", func(context.Context, *socketio.Socket, socketio.None) (string, error) { return "x", nil })
+			socketio.OnWithAck(s, "number", func(context.Context, *socketio.Socket, socketio.None) (int, error) { return 7, nil })
+			socketio.OnWithAck(s, "raw", func(context.Context, *socketio.Socket, socketio.None) (json.RawMessage, error) {
+				return json.RawMessage("[1]"), nil
+			})
+			for _, name := range []string{"bool", "struct", "nothing"} {
+				socketio.OnWithAck(s, name, func(context.Context, *socketio.Socket, socketio.None) (any, error) { return answers[name], nil })
+			}
+			c := s.join(t, "websocket")
+			for name, answer := range answers {
+				raw, err := json.Marshal(answer)
+				if err != nil {
+					t.Fatal(err)
+				}
+				c.run(`> 21["`+name+`"]`, `< 31[`+string(raw)+`]`, "sync")
+			}
+		})
+	}
+}
+
 // What a client is told that asked for an acknowledgement.
 func TestAckToClient(t *testing.T) {
 	s := serve(t, nil).echo()

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/tandem-go/tandem/socketio"
@@ -85,36 +86,53 @@ func TestBroadcastTargets(t *testing.T) {
 	}
 }
 
-// A Broadcast is a value: narrowing it does not change it, and it may be shared.
+// A Broadcast is a value: narrowing it does not change it, however often it has been narrowed before, and it may be shared.
 func TestBroadcastIsImmutable(t *testing.T) {
 	c := newCrowd(t, "websocket")
-	one := c.s.To("1")
+	one, all := c.s.To("1"), c.s.Local()
+	for i := range 4 { // behind a list that has grown there may be room for one more name
+		t.Run(itoa(i)+" more", func(t *testing.T) { broadcastIsImmutable(t, c, one, all) })
+		one, all = one.To("nowhere "+itoa(i)), all.Except("nowhere "+itoa(i))
+	}
+}
+
+func broadcastIsImmutable(t *testing.T, c *crowd, one, all socketio.Broadcast) {
+	t.Helper()
 	_ = one.To("2")
 	_ = one.Except("1")
 	_ = one.Volatile().Local().Compress(false)
 	left, right := one.To("2"), one.To(c.sockets["d"].ID())
+	notOne, notTwo := all.Except("1"), all.Except("2")
 	done := make(chan error, 2)
-	go func() { done <- left.Emit("left") }()
-	go func() { done <- right.Emit("right") }()
+	go func() { done <- errors.Join(left.Emit("left"), notOne.Emit("not one")) }()
+	go func() { done <- errors.Join(right.Emit("right"), notTwo.Emit("not two")) }()
 	for range 2 {
 		if err := await(t, "emitting", done); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := one.Emit("one"); err != nil {
+	if err := errors.Join(one.Emit("one"), all.Emit("all")); err != nil {
 		t.Fatal(err)
 	}
-	c.clients["c"].expect(`2["left"]`)
-	c.clients["d"].expect(`2["right"]`)
-	for _, name := range []string{"a", "b"} {
-		got := []string{c.clients[name].next(), c.clients[name].next()}
-		if slices.Sort(got); !slices.Equal(got, []string{`2["left"]`, `2["right"]`}) {
-			t.Errorf("%s got %q", name, got)
+	for name, want := range map[string][]string{
+		"a": {"left", "right", "not two"}, "b": {"left", "right"}, "c": {"left", "not one"}, "d": {"right", "not one", "not two"},
+	} {
+		var got []string
+		for range want {
+			got = append(got, c.clients[name].next())
 		}
-		c.clients[name].expect(`2["one"]`)
-	}
-	for _, client := range c.clients {
-		client.sync()
+		for i := range want {
+			want[i] = `2["` + want[i] + `"]`
+		}
+		slices.Sort(want)
+		if slices.Sort(got); !slices.Equal(got, want) {
+			t.Errorf("%s got %q, want %q", name, got, want)
+		}
+		if name == "a" || name == "b" {
+			c.clients[name].expect(`2["one"]`)
+		}
+		c.clients[name].expect(`2["all"]`)
+		c.clients[name].sync()
 	}
 }
 
@@ -286,6 +304,40 @@ func TestKeys(t *testing.T) {
 	n.Delete(socket)
 	if _, ok := n.Lookup(socket); ok || n.Name() != "n" {
 		t.Error("the value is still there")
+	}
+}
+
+// Values may be attached, read and removed at any time.
+func TestKeysOfManyGoroutines(t *testing.T) {
+	s := serve(t, nil)
+	_, socket := s.joinSocket(t, "websocket", "/")
+	const goroutines, rounds = 8, 300
+	shared := socketio.NewKey[int]("shared")
+	var all sync.WaitGroup
+	for g := range goroutines {
+		all.Go(func() {
+			for i := range rounds {
+				own := socketio.NewKey[int](itoa(g) + " " + itoa(i%10))
+				own.Set(socket, i)
+				shared.Set(socket, i)
+				if v := own.Get(socket); v != i {
+					t.Errorf("a value is %d, want %d", v, i)
+				}
+				if i%10 == 9 {
+					own.Delete(socket)
+					_, _ = s.FetchSockets(t.Context())
+				}
+			}
+		})
+	}
+	all.Wait()
+	var data map[string]int
+	found, err := s.FetchSockets(t.Context())
+	if err == nil && len(found) == 1 {
+		err = json.Unmarshal(found[0].Data(), &data)
+	}
+	if want := 9*goroutines + 1; err != nil || len(data) != want {
+		t.Errorf("%d values are left, want %d (%v)", len(data), want, err)
 	}
 }
 

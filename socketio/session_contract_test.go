@@ -142,6 +142,19 @@ func TestFaultPacketsThatCrossADisconnect(t *testing.T) {
 	}
 }
 
+// That the server has disconnected a client once excuses no packet after the client has come back and left by itself.
+func TestPacketsAfterComingBack(t *testing.T) {
+	eachTransport(t, func(t *testing.T, transport string) {
+		s := serve(t, nil).echo()
+		custom := s.Of("/custom")
+		c := s.join(t, transport, "/", "/custom")
+		for socket := range custom.Sockets() {
+			socket.Disconnect(false)
+		}
+		c.run(`< 1/custom,`, `> 2/custom,["late"]`, "sync", `> 0/custom,`, `< 0/custom,{"sid":"*"}`, `> 1/custom,`, "sync", `> 2/custom,["x"]`, "closed")
+	})
+}
+
 // An error in a packet ends all the sockets of the connection with the same reason, whatever the transport: the reference says "forced server
 // close" if the client polls.
 func TestFaultForcedCloseOnBothTransports(t *testing.T) {

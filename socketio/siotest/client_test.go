@@ -209,12 +209,18 @@ func TestEventsBeforeTheAnswer(t *testing.T) {
 		}
 		return nil
 	})
-	c := connect(t, io, nil)
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	c, err := siotest.Connect(ctx, io, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
 	if _, ok := io.Socket(c.ID()); !ok {
 		t.Errorf("the server does not know socket %q", c.ID())
 	}
 	for want := range 1000 {
-		e, err := c.Receive(t.Context())
+		e, err := c.Receive(ctx)
 		if err != nil {
 			t.Fatal(err)
 		}
