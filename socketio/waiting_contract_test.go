@@ -11,7 +11,6 @@ import (
 
 	"github.com/tandem-go/tandem/adapter"
 	"github.com/tandem-go/tandem/socketio"
-	"github.com/tandem-go/tandem/socketio/engine"
 	"github.com/tandem-go/tandem/socketio/parser"
 )
 
@@ -49,24 +48,6 @@ func (d *dawdler) middleware(next socketio.Handler) socketio.Handler {
 		return next.ServeEvent(ctx, e)
 	})
 }
-
-// The observers are types of their own, so that one can be had without the others.
-type (
-	connectDawdler    struct{ *dawdler }
-	disconnectDawdler struct{ *dawdler }
-	eventDawdler      struct{ *dawdler }
-	inputDawdler      struct{ *dawdler }
-)
-
-func (d connectDawdler) ObserveConnect(s *socketio.Socket) { d.look(s.Namespace().Name()) }
-
-func (d disconnectDawdler) ObserveDisconnect(*socketio.Socket, socketio.Reason, error) { d.wait() }
-
-func (d eventDawdler) ObserveEvent(_ *socketio.Socket, event string, _ int, _ time.Duration, _ error) {
-	d.look(event)
-}
-
-func (d inputDawdler) ObserveBadInput(*engine.Session, error) { d.wait() }
 
 type parserDawdler struct {
 	parser.Default
@@ -114,12 +95,20 @@ func TestCodeThatWaitsHoldsUpNobody(t *testing.T) {
 			},
 		},
 		"observers of connects": {
-			some, `40/wait,`, func(d *dawdler, o *socketio.Options) { o.Observers = []any{connectDawdler{d}} },
+			some, `40/wait,`, func(d *dawdler, o *socketio.Options) {
+				o.Observers = []socketio.Observer{{Connected: func(i socketio.ConnectedInfo) { d.look(i.Socket.Namespace().Name()) }}}
+			},
 			func(_ *dawdler, s *socketio.Server) { s.Of("/wait") },
 		},
-		"observers of disconnects": {some, `41`, func(d *dawdler, o *socketio.Options) { o.Observers = []any{disconnectDawdler{d}} }, nil},
-		"observers of events":      {some, `42["wait"]`, func(d *dawdler, o *socketio.Options) { o.Observers = []any{eventDawdler{d}} }, nil},
-		"observers of bad input":   {some, `4nonsense`, func(d *dawdler, o *socketio.Options) { o.Observers = []any{inputDawdler{d}} }, nil},
+		"observers of disconnects": {some, `41`, func(d *dawdler, o *socketio.Options) {
+			o.Observers = []socketio.Observer{{Disconnected: func(socketio.DisconnectedInfo) { d.wait() }}}
+		}, nil},
+		"observers of events": {some, `42["wait"]`, func(d *dawdler, o *socketio.Options) {
+			o.Observers = []socketio.Observer{{Handled: func(i socketio.HandledInfo) { d.look(i.Event) }}}
+		}, nil},
+		"observers of bad input": {some, `4nonsense`, func(d *dawdler, o *socketio.Options) {
+			o.Observers = []socketio.Observer{{BadInput: func(socketio.BadInputInfo) { d.wait() }}}
+		}, nil},
 		"loggers": {
 			some, `42["fail"]`, func(d *dawdler, o *socketio.Options) { o.Logger = slog.New(logDawdler{d}) },
 			func(d *dawdler, s *socketio.Server) { s.Handle("fail", d) },

@@ -11,8 +11,8 @@ import (
 // pollState is the polling transport of a session. The session's mu guards it.
 type pollState struct {
 	session *Session
-	answers int         // that are being written
-	stall   wheel.Entry // runs while something waits and no poll comes
+	answers int                 // that are being written
+	stall   wheel.Entry         // runs while something waits and no poll comes
 	get     *pendingPoll        // nil while no poll is pending
 	upgrade *upgradeTry         // nil while none is under way
 	post    http.ResponseWriter // of the current data request

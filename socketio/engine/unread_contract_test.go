@@ -3,6 +3,7 @@ package engine_test
 import (
 	"errors"
 	"net"
+	"net/http/httptest"
 	"os"
 	"strings"
 	"testing"
@@ -11,13 +12,25 @@ import (
 	"github.com/tandem-go/tandem/socketio/engine"
 )
 
+// A narrowListener accepts connections that take little from a server whose peer does not read.
+type narrowListener struct{ net.Listener }
+
+func (l narrowListener) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	if tcp, ok := c.(*net.TCPConn); ok {
+		_ = tcp.SetWriteBuffer(4096)
+	}
+	return c, err
+}
+
 // A client that tries to upgrade, and does not read what it is answered, is given up at
 // once, whatever WriteTimeout is: somebody would have to wait for it, who reads others.
 // Its session stays on polling.
 func TestTriesThatAreNotReadAreGivenUp(t *testing.T) {
 	inBothModes(t, func(t *testing.T, opts *engine.Options) {
 		opts.WriteTimeout, opts.UpgradeTimeout = time.Hour, time.Hour
-		s := startEcho(t, opts)
+		s := serve(t, opts, nil, func(ts *httptest.Server) { ts.Listener = narrowListener{ts.Listener} })
+		s.onMessage = sendBack
 		for name, frame := range map[string]string{
 			"pings":  string(appendFrame(nil, finPing, strings.Repeat("x", 125))),
 			"probes": string(appendFrame(nil, finText, "2probe")),

@@ -29,7 +29,9 @@ const upgradingClients = `
 	await until(() => paused === n);`
 
 // A client that stops polling since its WebSocket is about to take over notices whatever ends its session in this moment, however it ends.
-func TestSessionsEndWhileTheClientUpgrades(t *testing.T) { inBothModes(t, testSessionsEndWhileTheClientUpgrades) }
+func TestSessionsEndWhileTheClientUpgrades(t *testing.T) {
+	inBothModes(t, testSessionsEndWhileTheClientUpgrades)
+}
 
 func testSessionsEndWhileTheClientUpgrades(t *testing.T, mode *engine.Options) {
 	const clients = 20
@@ -52,7 +54,9 @@ func testSessionsEndWhileTheClientUpgrades(t *testing.T, mode *engine.Options) {
 				}
 			},
 		},
-		"bad input":    {end: func(t *testing.T, s *server, p *peer) { s.request(t, "POST", pollingQuery+"&sid="+p.session.ID(), "abc") }},
+		"bad input": {end: func(t *testing.T, s *server, p *peer) {
+			s.request(t, "POST", pollingQuery+"&sid="+p.session.ID(), "abc")
+		}},
 		"ping timeout": {opts: engine.Options{PingInterval: time.Second, PingTimeout: time.Second}},
 		"panic": {end: func(t *testing.T, s *server, p *peer) {
 			s.request(t, "POST", pollingQuery+"&sid="+p.session.ID(), "4panic")
@@ -101,7 +105,9 @@ func expectClientsHearOfIt(t *testing.T, node *peers.NodeProcess, clients int, a
 }
 
 // Shutdown is no exception, whether its time suffices or not.
-func TestShutdownWhileTheClientUpgrades(t *testing.T) { inBothModes(t, testShutdownWhileTheClientUpgrades) }
+func TestShutdownWhileTheClientUpgrades(t *testing.T) {
+	inBothModes(t, testShutdownWhileTheClientUpgrades)
+}
 
 func testShutdownWhileTheClientUpgrades(t *testing.T, mode *engine.Options) {
 	const clients = 20

@@ -1,7 +1,6 @@
 package engine
 
 import (
-
 	"github.com/tandem-go/tandem/socketio/internal/flush"
 	"github.com/tandem-go/tandem/socketio/internal/packet"
 )
@@ -231,4 +230,3 @@ func (c *wsConn) writeAll(b []byte, q *queue) error {
 	}
 	return nil
 }
-
