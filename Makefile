@@ -4,6 +4,7 @@
 # make guard   compares allocations and system calls with what is recorded; UPDATE=-update records them
 # make lint    golangci-lint with .golangci.yml
 # make fuzz    every fuzz target for FUZZTIME (60s)
+# make mutants puts small faults into the code and checks that the tests notice them (an hour; ARGS="-run socketio/engine" for some of them)
 # make bench   the micro-benchmarks, then the comparison with other servers
 GO       ?= go
 FUZZTIME ?= 60s
@@ -54,3 +55,7 @@ fuzz:
 bench: deps
 	$(GO) test -run '^$$' -bench . -benchmem ./...
 	$(GO) run ./examples/bench/load
+
+.PHONY: mutants
+mutants: deps
+	nice $(GO) run ./examples/bench/mutants $(ARGS)

@@ -70,9 +70,12 @@ func (t *tail) String() string {
 	return string(t.buf)
 }
 
-// program returns the path of an installed program.
+// program returns the path of an installed program. It skips a test that is to be short.
 func program(tb testing.TB, name string) string {
 	tb.Helper()
+	if testing.Short() {
+		tb.Skipf("peers: needs %s", name)
+	}
 	path, err := exec.LookPath(name)
 	if err != nil {
 		tb.Fatalf("peers: %s is not installed: run make deps", name)
