@@ -15,6 +15,7 @@ type fakeHost struct {
 	peers map[string]*fakePeer
 
 	deliver func(p *Packet, to []Peer, f Flags)
+	asked   int // how often for answers
 }
 
 type fakePeer struct {
@@ -69,6 +70,7 @@ func (h *fakeHost) Describe(p Peer) RemoteSocket { return RemoteSocket{ID: p.ID(
 func (h *fakeHost) Deliver(p *Packet, to []Peer, f Flags) { h.deliver(p, to, f) }
 
 func (h *fakeHost) DeliverWithAck(*Packet, []Peer, Flags, func(Reply, bool)) func() {
+	h.asked++
 	return func() {}
 }
 

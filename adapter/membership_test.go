@@ -101,3 +101,56 @@ func TestMoveBetweenRoomsDoesNotAllocate(t *testing.T) {
 		t.Errorf("%v allocations", allocs)
 	}
 }
+
+// A peer that has left its rooms keeps the memory of a few of them, not of many.
+func TestLeavingManyRoomsGivesMemoryBack(t *testing.T) {
+	for count, want := range map[int]bool{2: true, 1 + idleSeats: true, 2 + idleSeats: false, 100: false} {
+		var m Membership
+		rooms := make([]*room, count)
+		for i := range rooms {
+			rooms[i] = &room{name: fmt.Sprint(i)}
+			m.add(rooms[i], 0)
+		}
+		for _, r := range rooms {
+			m.remove(r)
+		}
+		if kept := m.more != nil; kept != want || m.len() != 0 {
+			t.Errorf("%d rooms: memory is kept: %t, want %t; in %d", count, kept, want, m.len())
+		}
+	}
+}
+
+// A room of a peer's own that comes and goes is made of what the one before has left.
+func TestRoomThatComesAndGoesDoesNotAllocate(t *testing.T) {
+	host := newFakeHost()
+	m := NewMemory(host)
+	p := host.connect(m, 1, "a")[0]
+	if allocs := testing.AllocsPerRun(1000, func() {
+		m.Join(p, "own")
+		m.Leave(p, "own")
+	}); allocs != 0 {
+		t.Errorf("%v allocations", allocs)
+	}
+}
+
+// Nobody is not delivered to.
+func TestNothingIsDeliveredToNobody(t *testing.T) {
+	host := newFakeHost()
+	m := NewMemory(host)
+	host.deliver = func(_ *Packet, to []Peer, _ Flags) {
+		if len(to) == 0 {
+			t.Error("delivered to nobody")
+		}
+	}
+	for _, target := range []Target{{}, {Rooms: []string{"nobody"}}, {Except: []string{"a"}}} {
+		m.Deliver(&Packet{}, target)
+		count, stop := m.DeliverWithAck(&Packet{}, target, func(Reply, bool) {})
+		if stop(); count != 0 {
+			t.Errorf("%d sockets of none", count)
+		}
+		host.connect(m, 1, "a")
+	}
+	if host.asked != 0 {
+		t.Errorf("the host was asked %d times for the answers of nobody", host.asked)
+	}
+}

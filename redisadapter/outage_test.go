@@ -1,10 +1,14 @@
 package redisadapter
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -215,13 +219,45 @@ func TestFrozen(t *testing.T) {
 	p.listeners(t)
 }
 
-// TestNothingIsSentTwice lets the answers to what was published come too late.
+// forgetful is a connection that passes on all that is written. If it is to lose answers it
+// breaks when a message has been published through it.
+type forgetful struct {
+	net.Conn
+
+	lose *atomic.Bool
+	lost atomic.Bool
+}
+
+func (f *forgetful) Write(b []byte) (int, error) {
+	n, err := f.Conn.Write(b)
+	if f.lose.Load() && bytes.Contains(b, []byte("publish")) {
+		f.lost.Store(true)
+	}
+	return n, err
+}
+
+func (f *forgetful) Read(b []byte) (int, error) {
+	if f.lost.Load() {
+		return 0, io.EOF
+	}
+	n, err := f.Conn.Read(b)
+	if f.lost.Load() {
+		return 0, io.EOF
+	}
+	return n, err
+}
+
+// TestNothingIsSentTwice has Redis publish what it is given, and the answers lost.
 func TestNothingIsSentTwice(t *testing.T) {
 	server := peers.Redis(t)
-	rdb := redis.NewClient(&redis.Options{Addr: server.Addr, ReadTimeout: 100 * time.Millisecond})
-	defer rdb.Close()
+	var lose atomic.Bool
+	rdb := clientWith(t, &redis.Options{Dialer: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		conn, err := new(net.Dialer).DialContext(ctx, "tcp", server.Addr)
+		return &forgetful{Conn: conn, lose: &lose}, err
+	}})
 	a, b := openHost(t, "/", New(rdb, nil)), openHost(t, "/", New(client(t, server.Addr), nil))
-	p := b.Connect()
+	p, events := b.Connect(), make(chan string, 10)
+	b.OnServerEvent(func(e adaptertest.ServerEvent) { events <- string(e.Data) })
 	ready := func() {
 		t.Helper()
 		eventually(t, "both nodes to listen", func() bool {
@@ -231,29 +267,34 @@ func TestNothingIsSentTwice(t *testing.T) {
 		})
 	}
 	ready()
-	server.Pause(t)
-	ctx, cancel := context.WithTimeout(t.Context(), adaptertest.Patience)
-	defer cancel()
-	if err := a.Adapter().Broadcast(ctx, event("/", `["once"]`), adapter.Target{}); err != nil {
+	lose.Store(true)
+	if err := a.Adapter().Broadcast(t.Context(), event("/", `["once"]`), adapter.Target{}); err != nil {
 		t.Fatal(err)
 	}
-	err := a.Adapter().ServerEmit(ctx, []byte(`["after"]`), nil)
+	err := a.Adapter().ServerEmit(patience(t), []byte(`["after"]`), nil)
 	if _, ok := errors.AsType[*UnavailableError](err); !ok {
 		t.Errorf("ServerEmit: %v", err)
 	}
-	server.Resume(t)
+	lose.Store(false)
 	ready()
-	if err := b.Adapter().Broadcast(ctx, event("/", `["end"]`), adapter.Target{}); err != nil {
+	if err := a.Adapter().Broadcast(t.Context(), event("/", `["end"]`), adapter.Target{}); err != nil {
 		t.Fatal(err)
 	}
 	got := ""
 	for d := p.Next(t); string(d.Packet.Data) != `["end"]`; d = p.Next(t) {
 		got += string(d.Packet.Data)
 	}
-	if got != "" && got != `["once"]` {
-		t.Errorf("got %s", got)
+	if got != `["once"]` {
+		t.Errorf("got %s, want it once", got)
 	}
-	closeHost(t, a)
+	select {
+	case e := <-events:
+		if e != `["after"]` || len(events) > 0 {
+			t.Errorf("got %s and %d events more, want one", e, len(events))
+		}
+	case <-patience(t).Done():
+		t.Error("the event has not come")
+	}
 }
 
 // TestNeverConnected opens and closes a namespace that no Redis was there for.

@@ -313,23 +313,6 @@ func TestAcksOfSockets(t *testing.T) {
 	}
 }
 
-// TestAcksTimeOut tells that late answers are not sent, and nothing is kept.
-func TestAcksTimeOut(t *testing.T) {
-	b := newBare(t, "/", nil)
-	p := b.Connect()
-	b.c.receive(b.c.request, pack(t, `{"uid":"u","requestId":"r","type":7,"packet":{"type":2,"data":["ask"]},"opts":{"flags":{"timeout":0.5}}}`))
-	eventually(t, "the broadcast to be over", func() bool {
-		b.c.serving.mu.Lock()
-		defer b.c.serving.mu.Unlock()
-		return len(b.c.serving.asked) == 0
-	})
-	b.published()
-	p.Next(t).Answer(adapter.Reply{Data: []byte(`[1]`)})
-	if late := b.published(); len(late) > 0 {
-		t.Errorf("a late answer was sent: %q", late[0].payload)
-	}
-}
-
 func checkPublished(t *testing.T, b *bare, want string) {
 	t.Helper()
 	m := b.published()

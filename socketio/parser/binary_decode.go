@@ -68,9 +68,10 @@ type restorer struct {
 	err         error
 }
 
-// visit is a pointer that has been followed.
+// visit is a pointer, a slice or a map that has been followed.
 type visit struct {
 	pointer uintptr
+	length  int // of a slice
 	typ     reflect.Type
 }
 
@@ -95,6 +96,9 @@ func (r *restorer) number(num int, ok bool) (int, bool) { return num, ok && num 
 
 // any returns what a value that was decoded into an interface should be.
 func (r *restorer) any(v any, depth int) any {
+	if depth > 2*MaxDepth {
+		return v // deeper than what has been decoded
+	}
 	switch v := v.(type) {
 	case nil, bool, float64:
 	case string:
@@ -102,10 +106,16 @@ func (r *restorer) any(v any, depth int) any {
 			return r.take(num)
 		}
 	case []any:
+		if !r.first(reflect.ValueOf(v)) {
+			break
+		}
 		for i, elem := range v {
 			v[i] = r.any(elem, depth+1)
 		}
 	case map[string]any:
+		if !r.first(reflect.ValueOf(v)) {
+			break
+		}
 		for key, elem := range v {
 			v[key] = r.any(elem, depth+1)
 		}
@@ -145,9 +155,13 @@ func (r *restorer) value(v reflect.Value, depth int) {
 	}
 }
 
-// first reports whether the pointer has not been followed before.
+// first reports whether the pointer, slice or map has not been followed before: a
+// target may hold what contains itself.
 func (r *restorer) first(v reflect.Value) bool {
-	key := visit{v.Pointer(), v.Type()}
+	key := visit{pointer: v.Pointer(), typ: v.Type()}
+	if v.Kind() == reflect.Slice {
+		key.length = v.Len()
+	}
 	if _, ok := r.visited[key]; ok {
 		return false
 	}
@@ -180,7 +194,8 @@ func (r *restorer) list(v reflect.Value, depth int) {
 		if num, ok := r.number(r.marker.parseBytes(v.Bytes())); ok && v.CanSet() {
 			v.SetBytes(r.take(num))
 		}
-	case v.Type().Elem().Kind() != reflect.Uint8:
+	case v.Type().Elem().Kind() == reflect.Uint8:
+	case v.Kind() == reflect.Array || r.first(v):
 		for i := range v.Len() {
 			r.value(v.Index(i), depth+1)
 		}
@@ -203,7 +218,7 @@ func (r *restorer) text(text []byte) []byte {
 
 // mapping restores the elements of a map, which cannot be set in place.
 func (r *restorer) mapping(v reflect.Value, depth int) {
-	if v.IsNil() || !v.CanInterface() {
+	if v.IsNil() || !v.CanInterface() || !r.first(v) {
 		return
 	}
 	elem := reflect.New(v.Type().Elem()).Elem()

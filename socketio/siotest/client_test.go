@@ -30,9 +30,17 @@ func newServer(t *testing.T, opts *socketio.Options) *socketio.Server {
 	return io
 }
 
+// patience returns a context for what is to end by itself.
+func patience(t *testing.T) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	t.Cleanup(cancel)
+	return ctx
+}
+
 func connect(t *testing.T, io *socketio.Server, opts *siotest.Options) *siotest.Client {
 	t.Helper()
-	c, err := siotest.Connect(t.Context(), io, opts)
+	c, err := siotest.Connect(patience(t), io, opts)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -54,7 +62,7 @@ func TestBothDirections(t *testing.T) {
 	if _, ok := n.Socket(c.ID()); !ok {
 		t.Fatalf("the server does not know socket %q", c.ID())
 	}
-	answer, err := c.EmitWithAck(t.Context(), "reverse", []byte{1, 2, 3})
+	answer, err := c.EmitWithAck(patience(t), "reverse", []byte{1, 2, 3})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -62,7 +70,7 @@ func TestBothDirections(t *testing.T) {
 	if err := answer.Decode(0, &got); err != nil || string(got) != "\x03\x02\x01" {
 		t.Fatalf("got %v, %v", got, err)
 	}
-	e, err := c.Receive(t.Context())
+	e, err := c.Receive(patience(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -83,7 +91,7 @@ func TestRefusal(t *testing.T) {
 		}
 		return &socketio.Error{Message: "no", Data: 7}
 	})
-	_, err := siotest.Connect(t.Context(), io, nil)
+	_, err := siotest.Connect(patience(t), io, nil)
 	refused, ok := errors.AsType[*siotest.ConnectError](err)
 	if !ok || refused.Message != "no" || string(refused.Data) != "7" {
 		t.Fatalf("got %v", err)
@@ -92,7 +100,7 @@ func TestRefusal(t *testing.T) {
 		Header: map[string][]string{"X-Pass": {"yes"}},
 		Query:  map[string][]string{"room": {"1"}},
 	})
-	if _, err := siotest.Connect(t.Context(), io, &siotest.Options{Namespace: "/nowhere"}); err == nil {
+	if _, err := siotest.Connect(patience(t), io, &siotest.Options{Namespace: "/nowhere"}); err == nil {
 		t.Fatal("connected to a namespace that does not exist")
 	}
 }
@@ -105,15 +113,15 @@ func TestEnds(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.Disconnect(false)
-	if e, err := kicked.Receive(t.Context()); err != nil || e.Name != "last" {
+	if e, err := kicked.Receive(patience(t)); err != nil || e.Name != "last" {
 		t.Fatalf("got %q, %v", e.Name, err)
 	}
-	if _, err := kicked.Receive(t.Context()); !errors.Is(err, siotest.ErrDisconnected) {
+	if _, err := kicked.Receive(patience(t)); !errors.Is(err, siotest.ErrDisconnected) {
 		t.Fatalf("got %v", err)
 	}
 	s, _ = io.Socket(closed.ID())
 	s.Disconnect(true)
-	if _, err := closed.Receive(t.Context()); !errors.Is(err, siotest.ErrDisconnected) {
+	if _, err := closed.Receive(patience(t)); !errors.Is(err, siotest.ErrDisconnected) {
 		t.Fatalf("got %v", err)
 	}
 	left := connect(t, io, nil)
@@ -128,12 +136,12 @@ func TestAckToServer(t *testing.T) {
 	io := newServer(t, nil)
 	c := connect(t, io, nil)
 	go func() {
-		if e, err := c.Receive(t.Context()); err == nil && e.WantsAck() {
+		if e, err := c.Receive(patience(t)); err == nil && e.WantsAck() {
 			_ = e.Ack("yes", 2)
 		}
 	}()
 	s, _ := io.Socket(c.ID())
-	got, err := socketio.As[socketio.Args2[string, int]](s.EmitWithAck(t.Context(), "well?"))
+	got, err := socketio.As[socketio.Args2[string, int]](s.EmitWithAck(patience(t), "well?"))
 	if err != nil || got.A != "yes" || got.B != 2 {
 		t.Fatalf("got %v, %v", got, err)
 	}
@@ -165,7 +173,7 @@ func TestContextEndsAtTheLastMoment(t *testing.T) {
 			continue
 		}
 		connected++
-		if _, err := c.EmitWithAck(t.Context(), "alive"); err != nil {
+		if _, err := c.EmitWithAck(patience(t), "alive"); err != nil {
 			t.Fatalf("the client is closed: %v", err)
 		}
 		c.Close()
@@ -219,6 +227,7 @@ func TestEventsBeforeTheAnswer(t *testing.T) {
 	if _, ok := io.Socket(c.ID()); !ok {
 		t.Errorf("the server does not know socket %q", c.ID())
 	}
+	ctx = patience(t)
 	for want := range 1000 {
 		e, err := c.Receive(ctx)
 		if err != nil {
@@ -229,5 +238,18 @@ func TestEventsBeforeTheAnswer(t *testing.T) {
 		if err := errors.Join(e.Decode(0, &i), e.Decode(1, &blob)); err != nil || i != want || string(blob) != "blob" {
 			t.Fatalf("event %d is %d with %q (%v)", want, i, blob, err)
 		}
+	}
+}
+
+// The path is what the options say, by default the server's default.
+func TestPath(t *testing.T) {
+	for path, opts := range map[string]*siotest.Options{"/socket.io/": {}, "/elsewhere/": {Path: "/elsewhere/"}} {
+		io := newServer(t, &socketio.Options{Path: path})
+		c, err := siotest.Connect(patience(t), io, opts)
+		if err != nil {
+			t.Errorf("%s: %v", path, err)
+			continue
+		}
+		c.Close()
 	}
 }

@@ -72,3 +72,16 @@ func TestSecondAnswer(t *testing.T) {
 		<-sorted
 	})
 }
+
+// An event without a name, and an answer that nobody waits for, are ignored.
+func TestWhatIsNoEventAndNoAnswer(t *testing.T) {
+	t.Parallel()
+	c := &Client{acks: map[uint64]chan Event{}, events: make(chan Event, 1)}
+	c.sort(&adapter.Packet{Type: adapter.Event, Data: []byte("[]")})
+	c.sort(&adapter.Packet{Type: adapter.Event, Data: []byte("no list")})
+	c.sort(&adapter.Packet{Type: adapter.Ack, ID: 7, HasID: true, Data: []byte("[1]")})
+	c.sort(&adapter.Packet{Type: adapter.Event, Data: []byte(`["named"]`)})
+	if e := <-c.events; e.Name != "named" || len(c.events) > 0 {
+		t.Errorf("got %q and %d more", e.Name, len(c.events))
+	}
+}

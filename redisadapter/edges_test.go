@@ -1,0 +1,66 @@
+package redisadapter
+
+import (
+	"errors"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/tandem-go/tandem/adapter"
+	"github.com/tandem-go/tandem/adapter/adaptertest"
+)
+
+// An event has a name, a text or a number; anything else would make a client close its
+// connection.
+func TestNamesOfEvents(t *testing.T) {
+	for data, want := range map[string]bool{
+		`["x"]`: true, `[""]`: true, `[0]`: true, `[9]`: true, `[12,1]`: true, `[-7]`: true, `[-0.5]`: true,
+		``: false, `[`: false, `[]`: false, `[null]`: false, `[true]`: false, `[false]`: false, `[[]]`: false, `[{}]`: false, `{"0":1}`: false, `"x"`: false, `0`: false,
+		`[/]`: false, `[:]`: false,
+	} {
+		p, err := newEvent("/", []byte(data), nil)
+		if (err == nil) != want || want && string(p.Data) != data {
+			t.Errorf("%s: %v, want an event: %t", data, err, want)
+		}
+	}
+}
+
+// A failure that comes after a calm time counts as the first, one that comes sooner
+// counts as the next.
+func TestBackoffAfterACalmTime(t *testing.T) {
+	for calm, first := range map[time.Duration]bool{
+		calmTime - maxBackoff + 1: false, calmTime: false, calmTime + maxBackoff: false, calmTime + maxBackoff + 1: true, time.Hour: true,
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			var b backoff
+			for round := range 2 {
+				for range 20 {
+					b.next()
+				}
+				time.Sleep(calm)
+				if d := b.next(); (d <= minBackoff) != first {
+					t.Errorf("round %d, after %v: %v", round, calm, d)
+				}
+			}
+		})
+	}
+}
+
+// A broadcast that wants answers and cannot be published has the error at once, and the
+// answers of the local sockets.
+func TestCollectThatIsRefused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBare(t, "/", &Options{MaxQueued: 1})
+		b.confirm()
+		b.Connect().AnswerWith(func(d *adaptertest.Delivery) { d.Answer(answerOne) })
+		if err := b.c.Broadcast(t.Context(), event("/", `["x"]`), adapter.Target{}); err != nil {
+			t.Fatal(err)
+		}
+		start := time.Now()
+		got, _, err := collected(&mixed{host: b.Host}, t.Context(), event("/", `["ask"]`), adapter.Target{})
+		if !slices.Equal(got, []string{`[1]`}) || !errors.Is(err, ErrQueueFull) || time.Since(start) > 0 {
+			t.Errorf("after %v: got %q, %v", time.Since(start), got, err)
+		}
+	})
+}
