@@ -18,7 +18,7 @@ const smallAnswer = 2 << 10
 func (srv *Server) writePoll(w http.ResponseWriter, r *http.Request, q *queue, final *packet.Frame, initial bool) error {
 	var one [1]*packet.Frame
 	frames, compress := answerFrames(one[:0], q, final)
-	size := payloadLen(frames)
+	size := packet.PayloadLen(frames)
 	h := w.Header()
 	srv.setHeaders(h, r, plainText, initial)
 	encoding := identity
@@ -28,29 +28,52 @@ func (srv *Server) writePoll(w http.ResponseWriter, r *http.Request, q *queue, f
 	}
 	if encoding != identity {
 		h.Set("Content-Encoding", encoding)
-		return srv.writePollCompressed(w, frames, size, encoding)
+		return srv.writePollCompressed(w, q, size, encoding)
 	}
 	h["Content-Length"] = []string{strconv.Itoa(size)}
 	if size <= smallAnswer {
 		return srv.writeFrames(w, frames, size)
 	}
-	out := srv.newPatientWriter(w)
+	out := srv.newPatientWriter(w, q)
 	return out.finish(srv.writeFrames(out, frames, size))
 }
 
-// writePollCompressed writes the frames as a compressed answer.
-func (srv *Server) writePollCompressed(w http.ResponseWriter, frames []*packet.Frame, size int, encoding string) error {
-	body, err := srv.compress(frames, size, encoding)
+// writePollCompressed writes the queued frames as a compressed answer.
+func (srv *Server) writePollCompressed(w http.ResponseWriter, q *queue, size int, encoding string) error {
+	if !srv.mayCompress(q.counting) {
+		return ErrSessionClosed
+	}
+	body, err := srv.compress(q.waiting(), size, encoding)
 	if err != nil {
 		return err
 	}
+	if s := q.counting; s != nil {
+		s.holdOutput(int64(body.Cap()))
+		defer s.holdOutput(-int64(body.Cap()))
+		srv.output.Relieve()
+	}
 	w.Header()["Content-Length"] = []string{strconv.Itoa(body.Len())}
-	out := srv.newPatientWriter(w)
+	out := srv.newPatientWriter(w, q)
 	_, err = out.Write(body.Bytes())
-	if err = out.finish(err); err == nil { // or somebody may still be writing it, see writeAnswer
+	if err = out.finish(err); err == nil { // or somebody may still be writing it, see answered
 		srv.freeBody(body)
 	}
 	return err
+}
+
+// mayCompress waits until an answer may be compressed: no more are at the same time than
+// there are processors. compress gives the place back. It reports false if the session, which may be nil, has ended.
+func (srv *Server) mayCompress(s *Session) bool {
+	var done <-chan struct{}
+	if s != nil {
+		done = s.Done()
+	}
+	select {
+	case srv.compressing <- struct{}{}:
+		return true
+	case <-done:
+		return false
+	}
 }
 
 // answerFrames returns the frames of an answer, and whether they may be compressed. It

@@ -53,8 +53,8 @@ func detailOfWrite(err error) error {
 // Close ends the session once the frames sent before have been written, or
 // polled for, but after Options.WriteTimeout at the latest, or somewhat later if an
 // upgrade or a poll comes in the last moment. A client that has no poll pending has a
-// second to send one. Nothing more is sent or received. It
-// does not wait. Only the first call counts; its reason is passed
+// second to send one if nothing but its end is to be told, or if the server shuts down.
+// Nothing more is sent or received. It does not wait. Only the first call counts; its reason is passed
 // to Receiver.OnClose.
 func (s *Session) Close(reason Reason) {
 	s.mu.Lock()
@@ -64,11 +64,7 @@ func (s *Session) Close(reason Reason) {
 	}
 	s.state.Store(uint32(StateClosing))
 	s.more().reason = reason
-	if p := s.poll; p != nil && p.get == nil && p.answers == 0 {
-		s.srv.timers.pollingGrace.Arm(&s.heartbeat)
-	} else {
-		s.srv.timers.write.Arm(&s.heartbeat)
-	}
+	s.srv.timers.write.Arm(&s.heartbeat)
 	s.mu.Unlock()
 	// Frames may still be on their way to the queue: the end goes behind them.
 	s.srv.pool.Send(int(s.shard), (*sink)(s), nil, seal)
@@ -105,10 +101,10 @@ func (s *Session) end(e ending) {
 		try.outlive()
 		try = nil
 	}
-	var stopReading func()
+	var stop func()
 	if s.poll != nil {
 		s.poll.upgrade = nil
-		stopReading = s.poll.finish(s.srv, e.noop)
+		stop = s.poll.finish(s.srv, e.noop)
 	}
 	farewell := nothing
 	if conn != nil {
@@ -117,8 +113,8 @@ func (s *Session) end(e ending) {
 	s.srv.unregister(s, departs)
 	s.mu.Unlock()
 
-	if stopReading != nil {
-		stopReading()
+	if stop != nil {
+		stop()
 	}
 	if try != nil {
 		try.cancel()
@@ -129,6 +125,7 @@ func (s *Session) end(e ending) {
 	case cutAside:
 		go func() {
 			defer s.srv.tasks.Done()
+			conn.link().interrupt() // Its reader does not wait until it is closed.
 			conn.link().close()
 		}()
 	case hangUp:

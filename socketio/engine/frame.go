@@ -40,9 +40,7 @@ func (m Message) Go(t Task) bool {
 // Yield must be called before OnMessage blocks. It starts the task that was given to
 // Go, on another goroutine, and lets others read the other connections.
 func (m Message) Yield() {
-	if m.in != nil {
-		m.in.wait()
-	}
+	m.in.wait()
 }
 
 // SendOption modifies how frames are sent. The options are bits.

@@ -58,6 +58,9 @@ func (h *heartbeat) Expire(*wheel.Entry) {
 			// Or the answer may be waiting behind the message that the receiver is
 			// busy with, and the client waits for the next ping.
 			s.ping()
+		case s.movedWithin(s.srv.opts.PingTimeout):
+			// Or the ping is behind what the client is still taking.
+			s.arm(s.srv.timers.pingTimeout)
 		default:
 			s.end(ending{reason: PingTimeout})
 		}
@@ -102,7 +105,7 @@ func (s *Session) Suspend() {
 // timedOut ends a session whose deadline has passed by the time of a request,
 // and reports whether it did. The wheel may be a moment behind.
 func (s *Session) timedOut() bool {
-	if !s.awaiting.Load() || !s.srv.wheel.Overdue(&s.heartbeat) || s.delivering() {
+	if !s.awaiting.Load() || !s.srv.wheel.Overdue(&s.heartbeat) || s.delivering() || s.movedWithin(s.srv.opts.PingTimeout) {
 		return false
 	}
 	s.end(ending{reason: PingTimeout})

@@ -53,12 +53,15 @@ type Shedder interface {
 // inputOwner is a session as the budget of the input sees it.
 type inputOwner Session
 
-// OverBudget ends the session.
-func (o *inputOwner) OverBudget() {
+// OverBudget ends the session, whose receiver gives back what it holds, at once or soon.
+func (o *inputOwner) OverBudget() (later int64) {
 	s := (*Session)(o)
 	s.end(ending{reason: Overload, err: ErrInputBudget})
 	// Only a receiver, or its reader, can have opened the account: recv is set.
 	if r, ok := s.recv.(Shedder); ok {
 		r.Shed(s)
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.extra.input.Bytes()
 }

@@ -175,8 +175,12 @@ func (in *input) start() {
 	}
 }
 
-// wait starts what was to run, and lets another worker take the place of this one.
+// wait starts what was to run, and lets another worker take the place of this one. in may
+// be nil: then a goroutine reads that nobody else needs.
 func (in *input) wait() {
+	if in == nil {
+		return
+	}
 	in.start()
 	in.worker.Lend()
 }

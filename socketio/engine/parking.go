@@ -48,7 +48,8 @@ func (p *parking) adopt(conn net.Conn, c *wsConn) error {
 	}
 	switch {
 	case err != nil:
-		p.failure.Store(&err)
+		failure := err // which alone is allocated
+		p.failure.Store(&failure)
 	case p.failure.Load() != nil:
 		p.failure.Store(nil)
 	}

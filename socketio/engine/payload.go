@@ -18,8 +18,9 @@ import (
 // takes something all the time gets everything, however long it takes.
 
 const (
-	// answerPiece is the size of the largest piece.
-	answerPiece = 64 << 10
+	// answerPiece is the size of the largest piece. It is small because every client that
+	// takes its answer slowly has a buffer of this size.
+	answerPiece = 16 << 10
 	// binaryPiece is how much of a binary message fills a piece in base64.
 	binaryPiece = answerPiece / 4 * 3
 )
@@ -30,42 +31,36 @@ var (
 	separator  = []byte{packet.Separator}
 )
 
-// streamed reports whether a frame is a binary message whose base64 is not worth being
-// kept with it, as that of small ones is.
-func streamed(f *packet.Frame) bool { return f.IsBinary() && len(f.Payload()) > binaryPiece }
-
-// payloadLen returns the length of the payload that holds the frames.
-func payloadLen(frames []*packet.Frame) int {
-	n := max(len(frames)-1, 0)
-	for _, f := range frames {
-		if streamed(f) {
-			n += len(binaryMark) + base64.StdEncoding.EncodedLen(len(f.Payload()))
-		} else {
-			n += len(f.Polling())
-		}
-	}
-	return n
-}
-
-// patientWriter writes to a ResponseWriter and gives each piece the whole timeout. Writers
-// without deadlines have their own way to deal with slow clients.
+// patientWriter writes to a ResponseWriter and gives each piece the whole timeout. Each is
+// progress of the session, and there is none after that has ended. Writers without
+// deadlines have their own way to deal with slow clients.
 type patientWriter struct {
 	w       http.ResponseWriter
 	rc      *http.ResponseController
 	timeout time.Duration
+	session *Session // nil if what is written is not counted
 }
 
-func (srv *Server) newPatientWriter(w http.ResponseWriter) *patientWriter {
-	return &patientWriter{w: w, rc: http.NewResponseController(w), timeout: srv.opts.WriteTimeout}
+func (srv *Server) newPatientWriter(w http.ResponseWriter, q *queue) *patientWriter {
+	pw := &patientWriter{w: w, rc: http.NewResponseController(w), timeout: srv.opts.WriteTimeout}
+	if q != nil {
+		pw.session = q.counting
+	}
+	return pw
 }
 
 // Write writes b in pieces.
 func (w *patientWriter) Write(b []byte) (n int, err error) {
 	for n < len(b) && err == nil {
 		w.renew()
+		if w.session != nil && w.session.State() == StateClosed {
+			return n, ErrSessionClosed // What ends the session sets a deadline after that.
+		}
 		var written int
 		written, err = w.w.Write(b[n:min(len(b), n+answerPiece)])
-		n += written
+		if n += written; w.session != nil {
+			w.session.moved()
+		}
 	}
 	return n, err
 }
@@ -89,7 +84,7 @@ func (w *patientWriter) finish(err error) error {
 
 // writeFrames writes the frames as one payload of the given size.
 func (srv *Server) writeFrames(w io.Writer, frames []*packet.Frame, size int) error {
-	if len(frames) == 1 && !streamed(frames[0]) {
+	if len(frames) == 1 && !frames[0].IsBinary() {
 		_, err := w.Write(frames[0].Polling())
 		return err
 	}
@@ -98,13 +93,13 @@ func (srv *Server) writeFrames(w io.Writer, frames []*packet.Frame, size int) er
 		if i > 0 {
 			p.write(separator)
 		}
-		if streamed(f) {
+		if f.IsBinary() {
 			p.writeBinary(f.Payload())
 		} else {
 			p.write(f.Polling())
 		}
 	}
-	if p.flush(); p.err == nil { // or somebody may still be writing it, see writeAnswer
+	if p.flush(); p.err == nil { // or somebody may still be writing it, see answered
 		srv.freeBody(p.buf)
 	}
 	return p.err
@@ -147,8 +142,11 @@ func (p *gathering) writeBinary(data []byte) {
 	for len(data) > 0 && p.err == nil {
 		raw := data[:min(len(data), binaryPiece)]
 		data = data[len(raw):]
-		p.flush()
-		p.buf.Grow(base64.StdEncoding.EncodedLen(len(raw)))
+		n := base64.StdEncoding.EncodedLen(len(raw))
+		if p.buf.Len()+n > answerPiece {
+			p.flush()
+		}
+		p.buf.Grow(n)
 		p.buf.Write(base64.StdEncoding.AppendEncode(p.buf.AvailableBuffer(), raw))
 	}
 }
@@ -170,6 +168,7 @@ type compressor interface {
 // compress returns the compressed payload of the frames. It is complete before any of it
 // is written: a compressor takes a megabyte, which a slow client must not keep.
 func (srv *Server) compress(frames []*packet.Frame, size int, encoding string) (*bytes.Buffer, error) {
+	defer func() { <-srv.compressing }() // see mayCompress
 	pool := &srv.gzips
 	if encoding == encodingDeflate {
 		pool = &srv.zlibs

@@ -12,3 +12,6 @@ func (srv *Server) StopWatching() {
 		poller.Close()
 	}
 }
+
+// OutputUsed returns the bytes that the server counts as waiting for its clients.
+func (srv *Server) OutputUsed() int64 { return srv.output.Used() }

@@ -3,6 +3,7 @@ package engine
 import (
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/tandem-go/tandem/socketio/internal/packet"
 	"github.com/tandem-go/tandem/socketio/internal/wheel"
@@ -10,14 +11,14 @@ import (
 
 // pollState is the polling transport of a session. The session's mu guards it.
 type pollState struct {
-	session *Session
-	answers int                 // that are being written
-	stall   wheel.Entry         // runs while something waits and no poll comes
-	get     *pendingPoll        // nil while no poll is pending
-	upgrade *upgradeTry         // nil while none is under way
-	post    http.ResponseWriter // of the current data request
-	reading bool                // its body has not arrived completely
-	stopped chan struct{}       // closed once the reading has been stopped; nil unless it is to be
+	session   *Session
+	stall     wheel.Entry         // runs while something waits and no poll comes
+	get       *pendingPoll        // nil while no poll is pending
+	answering *answer             // is being written; nil while none is
+	upgrade   *upgradeTry         // nil while none is under way
+	post      http.ResponseWriter // of the current data request
+	reading   bool                // its body has not arrived completely
+	stopped   chan struct{}       // closed once the reading has been stopped; nil unless it is to be
 }
 
 // newPollState makes polling the transport of a new session.
@@ -28,18 +29,28 @@ func (srv *Server) newPollState(s *Session) {
 
 // pendingPoll is a poll whose handler waits for frames.
 type pendingPoll struct {
-	late     bool          // it arrived after an upgrade had been begun
+	late     bool // it arrived after an upgrade had been begun
+	writer   http.ResponseWriter
 	answered chan struct{} // closed when there is an answer; what follows is the handler's then
-	queue    *queue        // the answer
-	final    *packet.Frame // instead of the queue
+	frames   *answer       // what was queued
+	final    *packet.Frame // instead of that
 	refused  *RequestError // instead of both
 }
 
+// answer is what is being written to a poll. One answer at a time is written, so that
+// what a client may have waiting is bounded however many polls it sends.
+type answer struct {
+	queue   *queue
+	small   bool // see queue.small
+	writer  http.ResponseWriter
+	stopped chan struct{} // closed once the writing has been stopped; nil unless it is to be
+}
+
 // answer completes the pending poll.
-func (p *pollState) answer(q *queue, final *packet.Frame) {
+func (p *pollState) answer(a *answer, final *packet.Frame) {
 	g := p.get
 	p.get = nil
-	g.queue, g.final = q, final
+	g.frames, g.final = a, final
 	close(g.answered)
 }
 
@@ -59,9 +70,9 @@ func (p *pollState) discard(srv *Server) {
 }
 
 // finish ends the transport because the session has ended: a pending poll is
-// answered. If a data request is being read, it returns what stops that, to be called
-// without the session's mu.
-func (p *pollState) finish(srv *Server, noop bool) (stopReading func()) {
+// answered. If a data request is being read, or an answer being written, it returns what
+// stops that, to be called without the session's mu.
+func (p *pollState) finish(srv *Server, noop bool) (stop func()) {
 	srv.wheel.Disarm(&p.stall)
 	if p.get != nil {
 		final := srv.frames.close
@@ -70,15 +81,29 @@ func (p *pollState) finish(srv *Server, noop bool) (stopReading func()) {
 		}
 		p.answer(nil, final)
 	}
-	if !p.reading {
-		return nil
+	// The handlers wait until that has been done, as a writer is valid until its handler
+	// returns.
+	if p.reading {
+		post, stopped := p.post, make(chan struct{})
+		p.stopped = stopped
+		stop = func() {
+			defer close(stopped)
+			interrupt(post)
+		}
 	}
-	post, stopped := p.post, make(chan struct{})
-	p.stopped = stopped // The handler waits for it, as post is valid until it returns.
-	return func() {
-		defer close(stopped)
-		interrupt(post)
+	if a := p.answering; a != nil && !a.small {
+		writer, stopped, also := a.writer, make(chan struct{}), stop
+		a.stopped = stopped
+		stop = func() {
+			if also != nil {
+				also()
+			}
+			defer close(stopped)
+			// Where that is not supported, the writing ends with its connection.
+			_ = http.NewResponseController(writer).SetWriteDeadline(time.Unix(1, 0))
+		}
 	}
+	return stop
 }
 
 // openPolling opens a session with an HTTP answer.
@@ -138,19 +163,19 @@ func (s *Session) servePoll(w http.ResponseWriter, r *http.Request) {
 		s.end(ending{reason: TransportError, err: ErrPollOverlap})
 		w.WriteHeader(http.StatusBadRequest)
 		return
-	case !s.queue.empty():
-		poll, q := s.poll, s.takeAnswer()
+	case !s.queue.empty() && s.poll.answering == nil:
+		poll, a := s.poll, s.takeAnswer(w)
 		s.mu.Unlock()
-		s.writeAnswer(w, r, poll, q)
+		s.writeAnswer(w, r, poll, a)
 		return
 	}
-	g := &pendingPoll{late: s.poll.upgrade != nil, answered: make(chan struct{})}
+	g := &pendingPoll{late: s.poll.upgrade != nil, writer: w, answered: make(chan struct{})}
 	poll := s.poll
 	poll.get = g
 	s.srv.wheel.Disarm(&poll.stall)
-	sealed := s.sealed
+	end := s.sealed && poll.answering == nil
 	s.mu.Unlock()
-	if sealed {
+	if end {
 		s.end(ending{}) // and that answers the poll
 	}
 	s.awaitAnswer(w, r, poll, g)
@@ -170,8 +195,8 @@ func (s *Session) awaitAnswer(w http.ResponseWriter, r *http.Request, poll *poll
 	switch {
 	case g.refused != nil:
 		s.srv.refuse(w, r, false, g.refused)
-	case g.queue != nil:
-		s.writeAnswer(w, r, poll, g.queue)
+	case g.frames != nil:
+		s.writeAnswer(w, r, poll, g.frames)
 	default:
 		if err := s.srv.writePoll(w, r, nil, g.final, false); err != nil {
 			s.failAnswer(err)
@@ -180,21 +205,18 @@ func (s *Session) awaitAnswer(w http.ResponseWriter, r *http.Request, poll *poll
 }
 
 // writeAnswer writes the answer of a poll, which takeAnswer has returned.
-func (s *Session) writeAnswer(w http.ResponseWriter, r *http.Request, poll *pollState, q *queue) {
-	err := errEnded // unless writePoll returns: Options.Header may panic
+func (s *Session) writeAnswer(w http.ResponseWriter, r *http.Request, poll *pollState, a *answer) {
+	err := ErrPanic // unless writePoll returns: Options.Header may panic
 	defer func() {
 		if err != nil {
-			// The frames are not used again: with HTTP/2 they may still be being written
-			// to a stream that the client has cancelled.
-			s.srv.loseQueue(q)
-		} else {
-			s.srv.freeQueue(q, nil)
+			s.failAnswer(err)
 		}
-		s.answered(poll)
+		s.answered(poll, a, err)
 	}()
-	if err = s.srv.writePoll(w, r, q, nil, false); err != nil {
-		s.failAnswer(err)
+	if !a.small {
+		s.srv.output.Relieve()
 	}
+	err = s.srv.writePoll(w, r, a.queue, nil, false)
 }
 
 // failAnswer ends the session because the answer of a poll could not be written.
@@ -205,23 +227,49 @@ func (s *Session) failAnswer(err error) {
 }
 
 // answered is called when an answer has been written, or could not be.
-func (s *Session) answered(poll *pollState) {
+func (s *Session) answered(poll *pollState, a *answer, err error) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	poll.answers--
+	poll.answering = nil
+	if err == nil {
+		s.srv.freeQueue(a.queue, nil)
+	} else {
+		// The frames are not used again: with HTTP/2 they may still be being written to a
+		// stream that the client has cancelled.
+		s.srv.loseQueue(a.queue)
+	}
+	stopped := a.stopped
+	s.goOn(poll)
+	if stopped != nil {
+		<-stopped
+		_ = http.NewResponseController(a.writer).SetWriteDeadline(time.Time{})
+	}
+	*a = answer{}
+	s.srv.answers.Put(a)
+}
+
+// goOn does what has waited for the end of an answer. It is called with mu held and
+// returns without it.
+func (s *Session) goOn(poll *pollState) {
 	if s.poll != poll || s.State() == StateClosed {
+		s.mu.Unlock()
 		return
 	}
-	if q := s.queue; q != nil && q.counted {
-		q.account.Progress()
+	if q := s.queue; q != nil {
+		q.taken(0)
+		if q.empty() { // It had marks only.
+			s.srv.freeQueue(s.takeQueue(), nil)
+		}
 	}
-	if s.sealed && poll.get == nil {
-		s.srv.timers.pollingGrace.Arm(&s.heartbeat)
+	if poll.get != nil {
+		s.answerPoll()
+		return
 	}
-	if s.queue != nil && s.queue.empty() && poll.answers == 0 { // it has marks only
-		s.srv.freeQueue(s.takeQueue(), nil)
+	if s.sealed {
+		s.srv.timers.write.Arm(&s.heartbeat)
+		s.expectLastPoll()
 	}
 	poll.expectPoll()
+	s.mu.Unlock()
 }
 
 // expectPoll begins the time in which a client has to poll for what waits, unless
@@ -229,14 +277,11 @@ func (s *Session) answered(poll *pollState) {
 // session's mu is held.
 func (p *pollState) expectPoll() {
 	s := p.session
-	if p.get != nil || p.answers > 0 || p.upgrade != nil || s.queue.empty() || s.srv.wheel.Armed(&p.stall) {
+	if p.get != nil || p.answering != nil || p.upgrade != nil || s.queue.empty() || s.srv.wheel.Armed(&p.stall) {
 		return
 	}
-	for _, f := range s.queue.waiting() {
-		if f != s.srv.frames.ping {
-			s.srv.timers.write.Arm(&p.stall)
-			return
-		}
+	if s.queue.holdsMore(s.srv.frames.ping) {
+		s.srv.timers.write.Arm(&p.stall)
 	}
 }
 
@@ -244,7 +289,7 @@ func (p *pollState) expectPoll() {
 func (p *pollState) Expire(*wheel.Entry) {
 	s := p.session
 	s.mu.Lock()
-	stalled := s.poll == p && p.get == nil && p.answers == 0 && p.upgrade == nil && !s.queue.empty() && !s.srv.wheel.Armed(&p.stall)
+	stalled := s.poll == p && p.get == nil && p.answering == nil && p.upgrade == nil && !s.queue.empty() && !s.srv.wheel.Armed(&p.stall)
 	s.mu.Unlock()
 	if stalled {
 		s.end(ending{reason: SlowConsumer, err: ErrNoProgress})
@@ -273,20 +318,39 @@ func (srv *Server) answerDeparted(w http.ResponseWriter, r *http.Request) {
 // next poll, which shows that the client makes progress.
 const answerSize = 1 << 20
 
-// takeAnswer takes what is queued, or as much of it as belongs into one answer. The
-// caller writes it and then calls answered. mu is held.
-func (s *Session) takeAnswer() *queue {
-	s.poll.answers++
+// takeAnswer takes what is queued, or as much of it as belongs into one answer, which is
+// counted unless it is small. The caller calls writeAnswer. mu is held.
+func (s *Session) takeAnswer(w http.ResponseWriter) *answer {
 	s.srv.wheel.Disarm(&s.poll.stall)
 	if s.sealed {
 		s.srv.timers.write.Arm(&s.heartbeat)
 	}
 	q := s.takeQueue()
-	part := q.split(s.srv, s, answerSize)
+	if !q.small() {
+		s.begin(q)
+	}
+	part := q.split(s.srv, answerSize)
 	if part != q {
 		s.queue = q
 	}
-	return part
+	a, ok := s.srv.answers.Get().(*answer)
+	if !ok {
+		a = new(answer)
+	}
+	a.queue, a.small, a.writer = part, part.small(), w
+	s.poll.answering = a
+	return a
+}
+
+// small reports whether the frames make an answer that is written at once.
+func (q *queue) small() bool {
+	n := 0
+	for _, f := range q.waiting() {
+		if n += f.Len(); n > smallAnswer {
+			return false
+		}
+	}
+	return true
 }
 
 // answerPoll gives what is queued to the pending poll. A session that is to end
@@ -295,9 +359,9 @@ func (s *Session) takeAnswer() *queue {
 // called with mu held and returns without it.
 func (s *Session) answerPoll() {
 	switch {
-	case s.poll == nil || s.poll.get == nil:
+	case s.poll == nil || s.poll.get == nil || s.poll.answering != nil:
 	case !s.queue.empty():
-		s.poll.answer(s.takeAnswer(), nil)
+		s.poll.answer(s.takeAnswer(s.poll.get.writer), nil)
 	case s.sealed:
 		s.mu.Unlock()
 		s.end(ending{})

@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"slices"
+
 	"github.com/tandem-go/tandem/socketio/internal/budget"
 	"github.com/tandem-go/tandem/socketio/internal/packet"
 )
@@ -10,7 +12,8 @@ import (
 //
 // While the transport takes frames as fast as they come, a queue lives for one write and
 // its memory is not counted. It is counted from the moment on that the frames have to
-// wait for the client, until the last one has been taken.
+// wait for the client, until the last one has been taken. A queue that is counted is
+// changed with the session's mu held.
 type queue struct {
 	frames   []*packet.Frame
 	head     int           // of the frames; those before it have been taken out
@@ -19,11 +22,10 @@ type queue struct {
 	compress bool          // not all frames were sent with NoCompress
 
 	in, out uint64 // frames that have been put in, and that the transport has taken
-	marks   []mark // see Session.Flush
+	marks   []mark // see Session.Flush, in order
 
-	counted bool
-	lent    bool // a writer has some of its frames
-	account budget.Account
+	counting *Session        // the one whose account the queue is counted on; nil if it is not
+	lent     []*packet.Frame // a writer has these, which are still counted
 }
 
 // mark is a place in a queue that somebody waits for.
@@ -58,15 +60,16 @@ func (srv *Server) newQueue() *queue {
 	return &queue{frames: make([]*packet.Frame, 0, 4)}
 }
 
-// freeQueue ends a queue whose frames are not used any more, and returns it to the pool.
-// err says why the frames have not been taken; nil if they have. q may be nil.
+// freeQueue ends a queue, and returns it to the pool unless a writer has some of its
+// frames. err says why the others have not been taken; nil if they have. q may be nil.
 func (srv *Server) freeQueue(q *queue, err error) {
 	if q == nil {
 		return
 	}
 	srv.letGo(q, q.waiting())
-	srv.endQueue(q, err)
-	if cap(q.frames) > maxIdleQueue || q.lent {
+	q.settle(err)
+	if cap(q.frames) > maxIdleQueue || q.lent != nil {
+		q.frames, q.head, q.pong = nil, 0, nil
 		return
 	}
 	clear(q.frames)
@@ -76,24 +79,16 @@ func (srv *Server) freeQueue(q *queue, err error) {
 
 // loseQueue ends a queue whose frames may still be in use.
 func (srv *Server) loseQueue(q *queue) {
-	if q == nil {
-		return
-	}
-	if q.counted {
-		srv.uncount(q, q.waiting())
-	}
-	srv.endQueue(q, ErrSessionClosed)
+	srv.uncount(q, q.waiting())
+	q.settle(ErrSessionClosed)
 }
 
-// endQueue tells what has become of the frames, and ends the counting.
-func (srv *Server) endQueue(q *queue, err error) {
+// settle tells all who wait what has become of the frames.
+func (q *queue) settle(err error) {
 	for _, m := range q.marks {
 		m.receipt.settle(err)
 	}
 	q.marks = nil
-	if q.counted {
-		srv.output.Close(&q.account)
-	}
 }
 
 // waiting are the frames that are still in the queue.
@@ -101,6 +96,11 @@ func (q *queue) waiting() []*packet.Frame { return q.frames[q.head:] }
 
 // empty reports whether there is nothing to be written.
 func (q *queue) empty() bool { return q == nil || q.head == len(q.frames) && q.pong == nil }
+
+// holdsMore reports whether a frame other than pings waits. q may be nil.
+func (q *queue) holdsMore(ping *packet.Frame) bool {
+	return q != nil && slices.ContainsFunc(q.waiting(), func(f *packet.Frame) bool { return f != ping })
+}
 
 // append puts frames in.
 func (q *queue) append(srv *Server, frames []*packet.Frame) {
@@ -111,9 +111,24 @@ func (q *queue) append(srv *Server, frames []*packet.Frame) {
 	}
 	q.frames = append(q.frames, frames...)
 	q.in += uint64(len(frames))
-	if q.counted {
-		srv.count(q, frames)
+	srv.count(q, frames)
+}
+
+// insert puts a frame in front of those that have not been begun.
+func (q *queue) insert(srv *Server, f *packet.Frame) {
+	i := q.head
+	if q.skip > 0 {
+		i++
 	}
+	place := q.in - uint64(len(q.frames)-i)
+	for j := range q.marks {
+		if q.marks[j].at > place {
+			q.marks[j].at++
+		}
+	}
+	q.frames = slices.Insert(q.frames, i, f)
+	q.in++
+	srv.count(q, []*packet.Frame{f})
 }
 
 // take moves the first n frames to dst. They are to be given to letGo.
@@ -126,18 +141,16 @@ func (q *queue) take(dst []*packet.Frame, n int) []*packet.Frame {
 }
 
 // advance takes out what n more written bytes complete, and remembers the rest of them.
+// There is more in the queue than has been written.
 func (q *queue) advance(srv *Server, n int) {
+	q.skip += n
 	done := 0
-	for q.skip += n; ; done++ {
-		f := q.frames[q.head+done]
+	for _, f := range q.waiting() {
 		if q.skip < f.Len() {
 			break
 		}
 		q.skip -= f.Len()
-		if q.head+done+1 == len(q.frames) {
-			done++
-			break
-		}
+		done++
 	}
 	frames := q.frames[q.head : q.head+done]
 	srv.letGo(q, frames)
@@ -146,50 +159,77 @@ func (q *queue) advance(srv *Server, n int) {
 	q.taken(done)
 }
 
-// begin begins to count the queue of a client that cannot take it at once.
-func (srv *Server) begin(q *queue, s *Session) {
-	if q.counted {
-		return
+// begin begins to count the queue of a client that cannot take it at once. The session's
+// mu is held.
+func (s *Session) begin(q *queue) {
+	if q.counting == nil {
+		q.counting = s
+		s.srv.count(q, q.waiting())
 	}
-	q.counted = true
-	srv.output.Open(&q.account, (*outputOwner)(s))
-	srv.count(q, q.waiting())
 }
 
-// count adds frames to what the queue takes.
+// account is what waits for the session. mu is held.
+func (s *Session) account() *budget.Account { return &s.more().output }
+
+// count adds frames to what the queue takes, if it is counted.
 func (srv *Server) count(q *queue, frames []*packet.Frame) {
-	var own, shared int64
+	if q.counting == nil || len(frames) == 0 {
+		return
+	}
+	a := q.counting.account()
+	if a.Bytes() == 0 {
+		srv.output.Open(a, (*outputOwner)(q.counting))
+	}
+	var own, used int64
 	for _, f := range frames {
 		n := f.Memory()
 		own += n + place
-		shared += place
+		used += place
 		if f.Hold() {
-			shared += n
+			used += n
 		}
 	}
-	q.account.Charge(own)
-	srv.output.Use(shared)
+	a.Charge(own)
+	srv.output.Use(used)
 }
 
 // uncount is the opposite of count.
 func (srv *Server) uncount(q *queue, frames []*packet.Frame) {
-	var own, shared int64
+	if q.counting == nil || len(frames) == 0 {
+		return
+	}
+	var own, used int64
 	for _, f := range frames {
 		n := f.Memory()
 		own += n + place
-		shared += place
+		used += place
 		if f.Drop() {
-			shared += n
+			used += n
 		}
 	}
-	q.account.Charge(-own)
-	srv.output.Use(-shared)
+	a := q.counting.account()
+	a.Charge(-own)
+	srv.output.Use(-used)
+	if a.Bytes() == 0 {
+		srv.output.Close(a)
+	}
 }
 
-// letGo gives up frames of the queue, and recycles those that nobody else has.
+// memory is what frames take in a queue.
+func memory(frames []*packet.Frame) (n int64) {
+	for _, f := range frames {
+		n += f.Memory() + place
+	}
+	return n
+}
+
+// letGo gives up frames of the queue, and recycles those that nobody else has. Frames that
+// have been counted are left to the collector: their pool would keep what a slow client
+// had waiting.
 func (srv *Server) letGo(q *queue, frames []*packet.Frame) {
-	if q.counted {
+	if q.counting != nil {
 		srv.uncount(q, frames)
+		return
 	}
 	for _, f := range frames {
 		srv.recycle(f)
@@ -206,19 +246,27 @@ func (srv *Server) recycle(f *Frame) {
 // taken notes that the transport has taken so many frames more.
 func (q *queue) taken(n int) {
 	q.out += uint64(n)
-	if q.counted {
-		q.account.Progress()
+	if q.counting != nil {
+		q.counting.account().Progress()
 	}
-	passed := 0
-	for passed < len(q.marks) && q.marks[passed].at <= q.out {
-		q.marks[passed].receipt.settle(nil)
-		passed++
+	passed := q.passed()
+	for _, m := range passed {
+		m.receipt.settle(nil)
 	}
-	q.marks = append(q.marks[:0], q.marks[passed:]...)
+	q.marks = append(q.marks[:0], q.marks[len(passed):]...)
+}
+
+// passed are the marks in front of which there is no frame any more.
+func (q *queue) passed() []mark {
+	n := 0
+	for n < len(q.marks) && q.marks[n].at <= q.out {
+		n++
+	}
+	return q.marks[:n]
 }
 
 // join appends what another queue of the session holds, which was filled later, and
-// ends that one.
+// ends that one. Nothing has been taken out of it.
 func (q *queue) join(srv *Server, later *queue) {
 	if later == nil {
 		return
@@ -232,16 +280,14 @@ func (q *queue) join(srv *Server, later *queue) {
 		q.pong = later.pong
 	}
 	q.compress = q.compress || later.compress
-	if later.counted {
-		srv.uncount(later, frames)
-	}
-	later.marks, later.head, later.pong = nil, len(later.frames), nil
+	srv.uncount(later, frames)
+	later.marks, later.head = nil, len(later.frames)
 	srv.freeQueue(later, nil)
 }
 
 // split takes out the frames of one answer to a poll, of about size bytes, as a queue.
 // It returns q itself if that is all there is.
-func (q *queue) split(srv *Server, s *Session, size int) *queue {
+func (q *queue) split(srv *Server, size int) *queue {
 	n := 0
 	for _, f := range q.waiting() {
 		if size -= f.Len(); size < 0 && n > 0 {
@@ -253,20 +299,12 @@ func (q *queue) split(srv *Server, s *Session, size int) *queue {
 		return q
 	}
 	part := srv.newQueue()
-	part.compress, part.counted = q.compress, q.counted
+	part.compress, part.counting = q.compress, q.counting
 	part.frames = q.take(part.frames, n)
-	if q.counted {
-		bytes := memory(part.frames)
-		srv.output.Open(&part.account, (*outputOwner)(s))
-		part.account.Charge(bytes)
-		q.account.Charge(-bytes)
-	}
+	part.in = uint64(n)
 	q.out += uint64(n)
-	passed := 0
-	for passed < len(q.marks) && q.marks[passed].at <= q.out {
-		passed++
-	}
-	part.marks = append(part.marks, q.marks[:passed]...)
-	q.marks = append(q.marks[:0], q.marks[passed:]...)
+	passed := q.passed()
+	part.marks = append(part.marks, passed...)
+	q.marks = append(q.marks[:0], q.marks[len(passed):]...)
 	return part
 }

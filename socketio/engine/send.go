@@ -83,7 +83,7 @@ func (s *Session) ready() bool {
 	if s.conn != nil {
 		return !s.blocked
 	}
-	return s.poll != nil && s.poll.get != nil
+	return s.poll != nil && s.poll.get != nil && s.poll.answering == nil
 }
 
 // enqueue appends frames to the queue. It reports whether the session has to be
@@ -96,6 +96,7 @@ func (s *Session) enqueue(frames []*packet.Frame, flags uint8) bool {
 	}
 	if flags&seal != 0 {
 		s.sealed = true
+		s.expectLastPoll()
 	} else if !s.push(frames, SendOption(flags)) {
 		s.mu.Unlock()
 		if SendOption(flags)&Volatile == 0 {
@@ -111,6 +112,18 @@ func (s *Session) enqueue(frames []*packet.Frame, flags uint8) bool {
 	return due
 }
 
+// expectLastPoll shortens the time of a closing session whose client has no poll pending,
+// unless there are messages that it may still want. mu is held.
+func (s *Session) expectLastPoll() {
+	p := s.poll
+	if p == nil || p.get != nil || p.answering != nil {
+		return
+	}
+	if !s.queue.holdsMore(s.srv.frames.ping) || s.srv.Draining() {
+		s.srv.timers.pollingGrace.Arm(&s.heartbeat)
+	}
+}
+
 // push appends frames to the queue unless there is no room for them, or they
 // are volatile and the session is not writable. mu is held.
 func (s *Session) push(frames []*packet.Frame, o SendOption) bool {
@@ -123,12 +136,16 @@ func (s *Session) push(frames []*packet.Frame, o SendOption) bool {
 	}
 	q := s.queue
 	if !ready {
-		s.srv.begin(q, s)
-		if len(q.waiting()) > 0 && q.account.Bytes()+memory(frames) > int64(s.srv.opts.MaxQueueBytes) {
+		s.begin(q)
+		if held := s.account().Bytes(); held > 0 && held+memory(frames) > int64(s.srv.opts.MaxQueueBytes) {
 			return false
 		}
 	}
-	q.append(s.srv, frames)
+	if !ready && frames[0] == s.srv.frames.ping && !q.empty() {
+		q.insert(s.srv, frames[0]) // Behind all that waits it might come too late.
+	} else {
+		q.append(s.srv, frames)
+	}
 	if o&NoCompress == 0 {
 		q.compress = true
 	}
@@ -136,14 +153,6 @@ func (s *Session) push(frames []*packet.Frame, o SendOption) bool {
 		s.poll.expectPoll()
 	}
 	return true
-}
-
-// memory is what frames take in a queue.
-func memory(frames []*packet.Frame) (n int64) {
-	for _, f := range frames {
-		n += f.Memory() + place
-	}
-	return n
 }
 
 // takeQueue removes and returns the queue; nil if it is empty. mu is held.

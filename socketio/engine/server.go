@@ -32,12 +32,15 @@ type Server struct {
 
 	queues  sync.Pool // of *queue
 	pieces  sync.Pool // of *piece
+	answers sync.Pool // of *answer
 	once    sync.Pool // of *Frame, see NewFrame
 	batches sync.Pool // of *Batch
 	buffers sync.Pool // of *readBuffer
 	bodies  sync.Pool // of *bytes.Buffer
 	gzips   sync.Pool // of *gzip.Writer
 	zlibs   sync.Pool // of *zlib.Writer
+
+	compressing chan struct{} // holds as many as may compress at the same time
 
 	handshakes handshakes
 	output     *budget.Budget // of what waits for clients
@@ -70,6 +73,8 @@ func NewServer(accept Accept, opts *Options) *Server {
 		departed: make(map[string]*Session),
 		orphans:  make(map[*upgradeTry]struct{}),
 		stopped:  make(chan struct{}),
+
+		compressing: make(chan struct{}, runtime.GOMAXPROCS(0)),
 	}
 	srv.output, srv.input = budget.New(srv.opts.OutputBudget), budget.New(srv.opts.InputBudget)
 	srv.limits = wsframe.Limits{MaxMessage: srv.opts.MaxPayload, MaxFragments: srv.opts.MaxFragments}

@@ -81,6 +81,7 @@ type extra struct {
 	err    error
 	done   chan struct{}  // made on demand
 	input  budget.Account // see Hold
+	output budget.Account // what waits for the client, see queue
 }
 
 // more returns the extra of the session. mu is held.
@@ -155,7 +156,10 @@ func (s *Session) acceptLocked() {
 // receive handles one packet from the client. in is what it has been read into, if
 // the connection is parked.
 func (s *Session) receive(p packet.Packet, in *input) {
-	s.recvMu.Lock()
+	if !s.recvMu.TryLock() {
+		in.wait() // The receiver is busy with a message of the other transport.
+		s.recvMu.Lock()
+	}
 	defer s.recvMu.Unlock()
 	switch s.State() {
 	case StateClosed:

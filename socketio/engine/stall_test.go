@@ -1,9 +1,11 @@
 package engine
 
 import (
+	"errors"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -53,7 +55,21 @@ func TestWriteFailsAfterTheEnd(t *testing.T) {
 	var sending sync.WaitGroup
 	sending.Go(func() { s.Send(NewTextFrame("lost"), 0) })
 	<-raw.entered
+	flushed := make(chan error, 1)
+	go func() { flushed <- s.Flush(t.Context()) }()
+	for { // until it waits
+		s.mu.Lock()
+		waits := s.queue != nil && len(s.queue.marks) > 0
+		s.mu.Unlock()
+		if waits {
+			break
+		}
+		runtime.Gosched()
+	}
 	s.Discard(ForcedClose)
+	if err := <-flushed; !errors.Is(err, ErrSessionClosed) {
+		t.Errorf("Flush: %v", err)
+	}
 	close(raw.fail)
 	sending.Wait()
 	if err := client.SetReadDeadline(time.Now().Add(15 * time.Second)); err != nil {
@@ -61,6 +77,43 @@ func TestWriteFailsAfterTheEnd(t *testing.T) {
 	}
 	if _, _, err := client.ReadMessage(); err == nil || strings.Contains(err.Error(), "timeout") {
 		t.Errorf("the connection is not closed: %v", err)
+	}
+}
+
+// Those who wait until their messages have been taken hear that the session has ended, not how the system puts it.
+func TestFlushWhenAWriteFails(t *testing.T) {
+	raw := &gatedRaw{entered: make(chan struct{}), fail: make(chan struct{})}
+	accepted := make(chan *Session, 1)
+	srv := NewServer(func(s *Session) Receiver {
+		if net := s.conn.net; net.raw != nil { // nobody else uses it yet
+			raw.RawConn = net.raw
+			net.raw = raw
+		}
+		accepted <- s
+		return echoes{}
+	}, &Options{DisableParking: true})
+	dialTo(t, srv, httptest.NewServer(srv))
+	s := <-accepted
+	if raw.RawConn == nil {
+		t.Skip("this platform has only the slow path")
+	}
+	raw.closed.Store(true)
+	receipts := make(chan *receipt, 1)
+	var sending sync.WaitGroup
+	sending.Go(func() {
+		s.mu.Lock()
+		s.push([]*Frame{NewTextFrame("lost")}, 0)
+		s.mu.Unlock()
+		r, _ := s.mark()
+		receipts <- r
+		srv.pool.Flush((*sink)(s))
+	})
+	<-raw.entered
+	close(raw.fail)
+	sending.Wait()
+	r := <-receipts
+	if <-r.done; !errors.Is(r.err, ErrSessionClosed) {
+		t.Errorf("got %v", r.err)
 	}
 }
 

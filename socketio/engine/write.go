@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"github.com/tandem-go/tandem/socketio/internal/budget"
 	"github.com/tandem-go/tandem/socketio/internal/flush"
 	"github.com/tandem-go/tandem/socketio/internal/packet"
 )
@@ -44,19 +45,19 @@ func (s *Session) write(sc *flush.Scratch) {
 		q.placePong(s.srv)
 		s.mu.Unlock()
 		n, complete, err := c.tryWrite(sc, q)
+		s.mu.Lock()
 		if err != nil {
-			s.srv.freeQueue(q, err)
+			s.srv.freeQueue(q, ErrSessionClosed)
+			s.mu.Unlock()
 			s.end(ending{reason: TransportError, err: err, gone: true})
 			c.link().close() // which is left to us if something else has ended the session
 			return
 		}
 		if complete {
 			s.srv.freeQueue(q, nil)
-			s.mu.Lock()
 			continue
 		}
 		q.advance(s.srv, n)
-		s.mu.Lock()
 		s.block(c, q)
 		return
 	}
@@ -90,21 +91,25 @@ func (c *wsConn) tryWrite(sc *flush.Scratch, q *queue) (sent int, complete bool,
 // with mu held and the output owned, and returns without mu.
 func (s *Session) block(c *wsConn, q *queue) {
 	if s.State() == StateClosed {
-		s.mu.Unlock()
 		s.srv.freeQueue(q, ErrSessionClosed)
+		s.mu.Unlock()
 		// A part of a frame may have been written: a close frame cannot follow.
 		c.link().close()
 		return
 	}
 	q.join(s.srv, s.queue)
 	s.queue = q
-	s.srv.begin(q, s)
+	s.begin(q)
 	s.blocked = true
+	s.srv.output.Use(drainCost)
 	s.srv.tasks.Add(1)
 	s.mu.Unlock()
 	go s.drain(c)
 	s.srv.output.Relieve()
 }
+
+// drainCost is about the memory of the goroutine of a session that is blocked.
+const drainCost = 8 << 10
 
 // drain is the slow path: it waits for the client, as long as that takes something,
 // until the queue is empty, and then gives the output back.
@@ -112,6 +117,7 @@ func (s *Session) drain(c *wsConn) {
 	defer s.srv.tasks.Done()
 	p := s.srv.newPiece()
 	defer s.srv.freePiece(p)
+	defer s.srv.output.Use(-drainCost)
 	for {
 		s.mu.Lock()
 		if s.State() == StateClosed {
@@ -123,22 +129,23 @@ func (s *Session) drain(c *wsConn) {
 		if q.empty() {
 			s.queue, s.blocked, s.writing = nil, false, false
 			sealed := s.sealed
-			s.mu.Unlock()
 			s.srv.freeQueue(q, nil)
+			s.mu.Unlock()
 			if sealed {
 				s.end(ending{})
 			}
 			return
 		}
 		p.fill(q)
-		q.lent = true
+		q.lent = p.frames
+		account := s.account()
 		s.mu.Unlock()
 
-		err := p.write(c, q)
+		err := p.write(c, account)
 
 		s.mu.Lock()
 		s.srv.letGo(q, p.frames)
-		if q.lent = false; err == nil {
+		if q.lent = nil; err == nil {
 			q.taken(len(p.frames))
 		}
 		s.mu.Unlock()
@@ -193,14 +200,14 @@ func (p *piece) fill(q *queue) {
 	p.frames = q.take(p.frames, n)
 }
 
-// write writes the piece. Each byte that the transport takes is progress of the queue.
-func (p *piece) write(c *wsConn, q *queue) error {
+// write writes the piece. Each byte that the transport takes is progress of the session.
+func (p *piece) write(c *wsConn, account *budget.Account) error {
 	b := p.buf[:0]
 	if p.pong != nil {
 		b = append(b, p.pong.WebSocket()...)
 	}
 	if len(p.frames) == 1 && p.frames[0].Len() > pieceSize {
-		if err := c.writeAll(b, q); err != nil {
+		if err := c.writeAll(b, account); err != nil {
 			return err
 		}
 		b = p.frames[0].WebSocket()[p.skip:]
@@ -214,15 +221,15 @@ func (p *piece) write(c *wsConn, q *queue) error {
 		}
 		p.buf = b[:0]
 	}
-	return c.writeAll(b, q)
+	return c.writeAll(b, account)
 }
 
 // writeAll writes b, and goes on as long as the client takes something.
-func (c *wsConn) writeAll(b []byte, q *queue) error {
+func (c *wsConn) writeAll(b []byte, account *budget.Account) error {
 	for len(b) > 0 {
 		n, err := c.link().writeSome(b, c.session.srv.opts.WriteTimeout)
 		if b = b[n:]; n > 0 {
-			q.account.Progress()
+			account.Progress()
 		}
 		if err != nil {
 			return err

@@ -15,7 +15,7 @@ const unlimited = 4 << 30
 // Memory returns the bytes that the process may use: what GOMEMLIMIT allows, or else the
 // limit of its cgroup, or else 4 GiB.
 func Memory() int64 {
-	if limit := debug.SetMemoryLimit(-1); limit != math.MaxInt64 {
+	if limit := debug.SetMemoryLimit(-1); limit > 0 && limit != math.MaxInt64 {
 		return limit
 	}
 	return cgroup("/sys/fs/cgroup", "/proc/self/cgroup")

@@ -23,7 +23,7 @@ import (
 // taken its next round; a round never waits for a peer nor for user code.
 const (
 	maxJobs  = 8192
-	maxBytes = 64 << 20
+	maxBytes = 16 << 20
 )
 
 // maxIdle is the number of elements that a slice may keep allocated for the

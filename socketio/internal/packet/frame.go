@@ -17,27 +17,31 @@ const headRoom = 10
 // The WebSocket header, the packet's type and its payload lie next to each
 // other in one buffer, so both the WebSocket frame and the polling text are
 // plain sub-slices of it. Only the base64 form that polling needs of binary
-// messages is made separately, on first use.
+// messages is made when it is written.
 type Frame struct {
 	buf    []byte
 	start  int // where the WebSocket header begins in buf
 	binary bool
-	once   bool // it is for one session, which recycles it
-	base64 atomic.Pointer[[]byte]
+	once   bool         // it is for one session, which recycles it
 	holds  atomic.Int32 // see Hold
 }
 
 // overhead is what a frame takes in memory besides its buffer.
-const overhead = 64
+const overhead = 48
 
-// Memory returns the bytes that the frame takes, with the text form of a binary message
-// that is made when a polling client wants it.
+// What the allocator does with a large buffer: it takes whole pages.
+const (
+	largeBuffer = 32 << 10
+	page        = 8 << 10
+)
+
+// Memory returns the bytes that the frame takes.
 func (f *Frame) Memory() int64 {
-	n := overhead + cap(f.buf)
-	if f.binary {
-		n += base64.StdEncoding.EncodedLen(len(f.buf))
+	n := cap(f.buf)
+	if n > largeBuffer {
+		n = (n + page - 1) &^ (page - 1)
 	}
-	return int64(n)
+	return int64(overhead + n)
 }
 
 // Hold counts one who keeps the frame for longer, and reports whether that is the
@@ -46,6 +50,9 @@ func (f *Frame) Hold() (first bool) { return f.holds.Add(1) == 1 }
 
 // Drop is the opposite of Hold. It reports whether nobody is left who keeps the frame.
 func (f *Frame) Drop() (last bool) { return f.holds.Add(-1) == 0 }
+
+// Holders is the number of those who keep the frame.
+func (f *Frame) Holders() int { return int(f.holds.Load()) }
 
 // New returns the frame of a message whose payload fill appends to the buffer
 // it is given. The buffer has room for sizeHint bytes in front of which the
@@ -89,7 +96,6 @@ const (
 func (f *Frame) Refill(binaryMessage bool, sizeHint int, fill func(dst []byte) ([]byte, error)) error {
 	head, need := f.buf, headRoom+1+max(sizeHint, 0)
 	f.buf, f.once = nil, true
-	f.base64.Store(nil)
 	if cap(head) < need {
 		head = make([]byte, headRoom, max(need, minRefill))
 	}
@@ -151,23 +157,23 @@ func AppendHeader(dst []byte, op ws.OpCode, n int) []byte {
 // not be changed.
 func (f *Frame) WebSocket() []byte { return f.buf[f.start:] }
 
-// Polling returns the text form of the packet, as it is put into a polling
-// body. It must not be changed.
+// Polling returns the text form of the packet, as it is put into a polling body. It must
+// not be changed. That of a binary message is made anew each time.
 func (f *Frame) Polling() []byte {
-	if !f.binary {
-		return f.buf[headRoom:]
-	}
-	if p := f.base64.Load(); p != nil {
-		return *p
-	}
-	// Two pollers may do this at the same time: the work is done twice and the
-	// result is the same.
 	data := f.buf[headRoom:]
-	text := make([]byte, 1, 1+base64.StdEncoding.EncodedLen(len(data)))
-	text[0] = binaryMark
-	text = base64.StdEncoding.AppendEncode(text, data)
-	f.base64.Store(&text)
-	return text
+	if !f.binary {
+		return data
+	}
+	return base64.StdEncoding.AppendEncode(append(make([]byte, 0, f.PollingLen()), binaryMark), data)
+}
+
+// PollingLen is the length of what Polling returns.
+func (f *Frame) PollingLen() int {
+	n := len(f.buf) - headRoom
+	if f.binary {
+		return 1 + base64.StdEncoding.EncodedLen(n)
+	}
+	return n
 }
 
 // Len returns the number of bytes that the packet takes in a queue.

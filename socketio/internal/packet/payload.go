@@ -20,7 +20,7 @@ func AppendPayload(dst []byte, frames []*Frame) []byte {
 func PayloadLen(frames []*Frame) int {
 	n := max(len(frames)-1, 0)
 	for _, f := range frames {
-		n += len(f.Polling())
+		n += f.PollingLen()
 	}
 	return n
 }

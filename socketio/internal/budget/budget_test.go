@@ -1,0 +1,342 @@
+package budget_test
+
+import (
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/tandem-go/tandem/socketio/internal/budget"
+)
+
+// A client has an account, and gives back what it holds when it is told to go.
+type client struct {
+	name    string
+	b       *budget.Budget
+	account budget.Account
+	slow    bool // it gives back later
+	told    int
+	onTold  func()
+}
+
+func (c *client) OverBudget() (later int64) {
+	c.told++
+	if c.onTold != nil {
+		c.onTold()
+	}
+	if c.slow {
+		return c.account.Bytes()
+	}
+	c.release()
+	return 0
+}
+
+// hold opens the client's account and holds so many bytes.
+func (c *client) hold(n int64) *client {
+	c.b.Open(&c.account, c)
+	c.account.Charge(n)
+	c.b.Use(n)
+	return c
+}
+
+func (c *client) release() {
+	n := c.account.Bytes()
+	c.account.Charge(-n)
+	c.b.Use(-n)
+	c.b.Close(&c.account)
+}
+
+// told are the names of the clients that were told to go.
+func told(clients ...*client) (names []string) {
+	for _, c := range clients {
+		if c.told > 1 {
+			names = append(names, c.name+" twice")
+		} else if c.told == 1 {
+			names = append(names, c.name)
+		}
+	}
+	return names
+}
+
+func want(t *testing.T, got []string, names ...string) {
+	t.Helper()
+	if !slices.Equal(got, names) {
+		t.Errorf("told to go: %q, want %q", got, names)
+	}
+}
+
+func TestWhoGoesFirst(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := budget.New(1000)
+		var order []string
+		add := func(name string) *client {
+			c := &client{name: name, b: b}
+			c.onTold = func() { order = append(order, name) }
+			return c
+		}
+		longest := add("standing for longest").hold(10)
+		time.Sleep(time.Second)
+		long := add("standing for long").hold(20)
+		time.Sleep(2 * time.Second)
+		short := add("standing for half a second").hold(30)
+		time.Sleep(time.Second / 2)
+		moving, largest := add("moving").hold(100), add("the largest that moves").hold(800)
+		b.Relieve()
+		want(t, order) // within the limit
+		late := add("late").hold(1000)
+		b.Relieve()
+		want(t, order, "standing for longest", "standing for long", "late")
+		if got := b.Used(); got != 930 {
+			t.Errorf("%d bytes are in use", got)
+		}
+		late.release()
+		moving.account.Charge(100)
+		b.Use(100)
+		b.Relieve()
+		want(t, order, "standing for longest", "standing for long", "late", "the largest that moves")
+		for _, c := range []*client{longest, long, short, moving, largest} {
+			c.release()
+		}
+		if b.Used() != 0 {
+			t.Errorf("%d bytes are left", b.Used())
+		}
+	})
+}
+
+// Who makes progress does not stand still, however long the account has been open.
+func TestProgressIsNoStandstill(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := budget.New(1000)
+		moving, standing := (&client{name: "moving", b: b}).hold(900), (&client{name: "standing", b: b}).hold(50)
+		for range 10 {
+			time.Sleep(900 * time.Millisecond)
+			moving.account.Progress()
+		}
+		b.Use(60)
+		b.Relieve()
+		want(t, told(moving, standing), "standing")
+	})
+}
+
+// Those who give back what they hold a moment later are enough: nobody else goes.
+func TestNobodyGoesForWhatIsLeavingAlready(t *testing.T) {
+	t.Parallel()
+	b := budget.New(1000)
+	var clients []*client
+	for i := range 10 {
+		clients = append(clients, (&client{name: string(rune('a' + i)), b: b, slow: true}).hold(100))
+	}
+	clients[3].account.Charge(50)
+	b.Use(50)
+	for range 100 {
+		b.Relieve()
+	}
+	want(t, told(clients...), "d")
+	clients[3].release()
+	b.Relieve()
+	want(t, told(clients...), "d")
+	if b.Used() != 900 {
+		t.Errorf("%d bytes are in use", b.Used())
+	}
+}
+
+// What ends because of the budget leaves a margin, so that the next byte does not have all accounts looked at again.
+func TestMargin(t *testing.T) {
+	t.Parallel()
+	const limit, each = 64_000, 100
+	b := budget.New(limit)
+	var clients []*client
+	for b.Used() <= limit {
+		clients = append(clients, (&client{name: "x", b: b}).hold(each))
+	}
+	b.Relieve()
+	if got := b.Used(); got > limit-limit/64 || got <= limit-limit/64-each {
+		t.Errorf("%d of %d bytes are in use", got, limit)
+	}
+}
+
+// An account may be opened again for another owner between the choice and the end: that one stays.
+func TestAnotherOwnerOfAnAccount(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := budget.New(100)
+		first, second, reborn := &client{name: "first", b: b, slow: true}, &client{name: "second", b: b}, &client{name: "reborn", b: b}
+		first.hold(100)
+		time.Sleep(2 * time.Second)
+		second.hold(90)
+		first.onTold = func() {
+			// While the first one is told, the second one goes, and its account is used for another.
+			second.release()
+			b.Open(&second.account, reborn)
+			second.account.Charge(50)
+			b.Use(150) // so that one more has to go
+		}
+		b.Relieve()
+		want(t, told(first, second, reborn), "first")
+	})
+}
+
+// Relief that is under way is not waited for, and does not begin a second time.
+func TestReliefDoesNotWait(t *testing.T) {
+	t.Parallel()
+	b := budget.New(10)
+	entered, leave := make(chan struct{}), make(chan struct{})
+	c := &client{name: "c", b: b}
+	c.onTold = func() {
+		close(entered)
+		<-leave
+	}
+	c.hold(20)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		b.Relieve()
+	}()
+	<-entered
+	b.Relieve() // returns
+	close(leave)
+	<-done
+	want(t, told(c), "c")
+}
+
+// While relief does not help, because nobody is left who could go, it costs little.
+func TestReliefThatDoesNotHelp(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := budget.New(1000)
+		c := (&client{name: "c", b: b, slow: true}).hold(2000)
+		b.Relieve()
+		late := (&client{name: "late", b: b}).hold(10)
+		c.account.Charge(-1990)
+		b.Relieve() // at once: too early
+		want(t, told(c, late), "c")
+		time.Sleep(20 * time.Millisecond)
+		b.Relieve()
+		want(t, told(c, late), "c", "late")
+		another := (&client{name: "another", b: b}).hold(10)
+		b.Relieve()
+		want(t, told(another))
+		another.account.Charge(100)
+		b.Use(100)
+		b.Relieve() // The use has grown by more than a margin.
+		want(t, told(another), "another")
+	})
+}
+
+func TestAccounts(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := budget.New(100)
+		if b.Limit() != 100 || b.Used() != 0 || b.Over() {
+			t.Errorf("limit %d, used %d", b.Limit(), b.Used())
+		}
+		b.Use(100)
+		if b.Over() {
+			t.Error("exactly the limit is over it")
+		}
+		b.Use(1)
+		if !b.Over() {
+			t.Error("one byte more is not over the limit")
+		}
+		b.Use(-101)
+		c := (&client{name: "c", b: b}).hold(7)
+		opened := time.Now()
+		time.Sleep(time.Second)
+		b.Open(&c.account, c) // it is open: nothing happens
+		if !c.account.Moved().Equal(opened) || c.account.Bytes() != 7 {
+			t.Errorf("moved %v, %d bytes", c.account.Moved(), c.account.Bytes())
+		}
+		c.release()
+		b.Close(&c.account)
+		c.hold(200)
+		if !c.account.Moved().Equal(time.Now()) {
+			t.Errorf("an account that is opened again has moved at %v", c.account.Moved())
+		}
+		b.Relieve()
+		want(t, told(c), "c")
+	})
+}
+
+// Accounts that come and go while others are closed: each owner is told once at most, and nothing is left.
+func TestBudgetUnderChurn(t *testing.T) {
+	t.Parallel()
+	b := budget.New(100)
+	var running sync.WaitGroup
+	var ended atomic.Int64
+	for range 8 {
+		running.Go(func() {
+			for range 500 {
+				c := &churner{b: b, ended: &ended}
+				c.change(func() { c.grow(150) })
+				b.Relieve()
+				c.change(func() { c.grow(30) })
+				b.Relieve()
+				c.change(c.drop)
+			}
+		})
+	}
+	running.Wait()
+	if b.Used() != 0 || ended.Load() == 0 {
+		t.Errorf("%d bytes are left, %d clients were told to go", b.Used(), ended.Load())
+	}
+}
+
+// A churner is a client with a lock, as a session has.
+type churner struct {
+	b       *budget.Budget
+	ended   *atomic.Int64
+	mu      sync.Mutex
+	account budget.Account
+	gone    bool
+}
+
+func (c *churner) change(f func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.gone {
+		f()
+	}
+}
+
+func (c *churner) grow(n int64) {
+	c.b.Open(&c.account, c)
+	c.account.Charge(n)
+	c.b.Use(n)
+}
+
+func (c *churner) drop() {
+	c.gone = true
+	c.b.Use(-c.account.Bytes())
+	c.b.Close(&c.account)
+}
+
+func (c *churner) OverBudget() (later int64) {
+	c.ended.Add(1)
+	c.change(c.drop)
+	return 0
+}
+
+// BenchmarkRelieve measures one relief with so many accounts, of which a few have to go.
+func BenchmarkRelieve(b *testing.B) {
+	const accounts, each = 10_000, 1000
+	limited := budget.New(accounts * each)
+	clients := make([]client, accounts)
+	for i := range clients {
+		clients[i] = client{b: limited}
+		clients[i].hold(each)
+	}
+	for b.Loop() {
+		limited.Use(accounts)
+		limited.Relieve()
+		limited.Use(-accounts)
+		for i := range clients {
+			if clients[i].account.Bytes() == 0 {
+				clients[i].hold(each)
+			}
+		}
+	}
+}
