@@ -1,7 +1,9 @@
 package socketio
 
 import (
+	"context"
 	"errors"
+	"log/slog"
 	"slices"
 	"sync"
 
@@ -299,10 +301,18 @@ func (c *conn) Shed(*engine.Session) {
 	closed := c.closed
 	c.mu.Unlock()
 	if closed && dropped { // or OnClose will tell
-		srv := c.server()
-		srv.log.Warn("socketio: events of a client that has gone are dropped", "session", c.session.ID(), "err", engine.ErrInputBudget)
-		tell(srv, srv.observe.overBudget, OverBudgetInfo{Conn: c.session, Err: engine.ErrInputBudget})
+		c.server().pool.Go((*shedNotice)(c)) // The caller holds a lock.
 	}
+}
+
+// shedNotice is a connection whose events have been dropped when it had ended already.
+type shedNotice conn
+
+// Run tells of it.
+func (n *shedNotice) Run() {
+	srv := (*conn)(n).server()
+	srv.log.Warn("socketio: events of a client that has gone are dropped", "session", n.session.ID(), "err", engine.ErrInputBudget)
+	tell(srv, srv.observe.overBudget, OverBudgetInfo{Conn: n.session, Err: engine.ErrInputBudget})
 }
 
 // crowded reports whether the client is in as many namespaces as it may be, or has
@@ -470,7 +480,9 @@ func (c *conn) OnClose(session *engine.Session, r engine.Reason, err error) {
 		tell(srv, srv.observe.overBudget, OverBudgetInfo{Conn: session, Err: budget})
 	}
 	tell(srv, srv.observe.closed, ClosedInfo{Conn: session, Reason: r, Err: err})
-	srv.log.Debug("socketio: connection closed", "session", session.ID(), "reason", string(r), "err", err)
+	if ctx := context.Background(); srv.log.Enabled(ctx, slog.LevelDebug) { // or its arguments would cost something
+		srv.log.DebugContext(ctx, "socketio: connection closed", "session", session.ID(), "reason", string(r), "err", err)
+	}
 }
 
 // Expire closes a connection that has joined no namespace in time, or has not

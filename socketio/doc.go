@@ -36,8 +36,12 @@
 // kind return a [Broadcast], an immutable value that selects many. Emit never
 // waits: it encodes and queues, and returns an error only if the arguments cannot
 // be encoded or nobody can be reached. Each connection's queue is
-// bounded: a client that does not read what it is sent is disconnected
+// bounded: a client that takes nothing of what it is sent is disconnected
 // ([SlowConsumer]).
+//
+// [Socket.Flush] waits until the transport has taken what was emitted before, and
+// [Socket.Backlog] says what it has not taken yet: a producer that uses them is no faster
+// than its client.
 //
 // The methods that wait take a context, whose deadline is the timeout:
 // EmitWithAck waits for the answers of clients, and fails at once for a client

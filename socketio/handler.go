@@ -31,9 +31,9 @@ type Middleware func(next Handler) Handler
 
 // Guard decides whether a socket may connect to a namespace. If it returns an
 // error the client gets a connect_error and its connection stays open, for other
-// namespaces or another try. See [Error] for what the client is told. The socket is not connected
-// yet: it is in no room, and the rooms that it joins it joins when it connects.
-// ctx ends when the client goes away.
+// namespaces or another try. See [Error] for what the client is told. The socket is not
+// connected yet: it is in no room, and rooms joined here take effect when it connects.
+// ctx ends when the client goes away, or asks for the namespace again without waiting.
 type Guard func(ctx context.Context, s *Socket) error
 
 // Registrar is where handlers are registered: a [*Server] for its main
@@ -56,6 +56,7 @@ type Event struct {
 	id       uint64
 	wantsAck bool
 	acked    bool
+	taken    bool         // it is being handled; see Socket.push
 	later    *atomic.Bool // in place of acked once AckFunc has been called
 
 	buf  []byte
@@ -63,7 +64,6 @@ type Event struct {
 
 	// Until the event has been handled; see Socket.push.
 	next  *Event // that follows; the first one, for the last one
-	taken bool   // it is being handled
 	size  int    // bytes of memory that it takes
 	total int    // of the events up to this one, if it is the last one
 	held  int    // of these, counted towards the budget of the server

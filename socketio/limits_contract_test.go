@@ -387,7 +387,7 @@ func longQueue(t *testing.T, transport string) {
 		asked <- err
 	}()
 	id := c.question("q")
-	const n, before = 6000, 4000 // before the answer
+	const n, before = 6000, 2500 // before the answer, which must fit into MaxPendingBytes
 	go func() {
 		for i := range n {
 			if i == before {

@@ -63,7 +63,9 @@ type Observer struct {
 	// not take what it was sent, before Closed.
 	SlowConsumer func(SlowConsumerInfo)
 	// OverBudget is called for each connection that was ended because the server had
-	// used up [engine.Options].OutputBudget or InputBudget, before Closed.
+	// used up [engine.Options].OutputBudget or InputBudget, before Closed. It is also
+	// called when the events of a connection that has ended before, which still waited
+	// for their handlers, are dropped; then it runs on a goroutine of its own.
 	OverBudget func(OverBudgetInfo)
 }
 
@@ -80,7 +82,7 @@ type RefusedInfo struct {
 	// Namespace is the name that the client asked for. It need not exist.
 	Namespace string
 	// Err is the guard's error, or an [*Error] for a namespace that does not exist or
-	// is one too many.
+	// is one too many, and for a socket that was disconnected while its guards ran.
 	Err error
 }
 

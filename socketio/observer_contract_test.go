@@ -197,11 +197,12 @@ func TestObserversOfSlowConsumers(t *testing.T) {
 func TestObserversAreToldWhatWasBeingHandled(t *testing.T) {
 	eachTransport(t, func(t *testing.T, transport string) {
 		w := &watcher{}
-		s := serve(t, &socketio.Options{Observers: []socketio.Observer{w.observer()}})
-		running := make(chan struct{})
-		s.Handle("work", socketio.HandlerFunc(func(ctx context.Context, _ *socketio.Event) error {
+		running, told := make(chan struct{}), make(chan struct{})
+		after := socketio.Observer{Disconnected: func(socketio.DisconnectedInfo) { close(told) }}
+		s := serve(t, &socketio.Options{Observers: []socketio.Observer{w.observer(), after}})
+		s.Handle("work", socketio.HandlerFunc(func(context.Context, *socketio.Event) error {
 			close(running)
-			<-ctx.Done()
+			<-told
 			return nil
 		}))
 		c := s.join(t, transport)

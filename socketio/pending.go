@@ -19,7 +19,7 @@ import (
 // worth it. The count may be behind by less than holdStep.
 
 const (
-	eventBytes = 192      // of an Event, as the allocator sees it
+	eventBytes = 208      // of an Event, as the allocator sees it
 	argBytes   = 24       // of an argument in a list
 	holdStep   = 16 << 10 // by how much the count may be behind
 )

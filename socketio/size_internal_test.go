@@ -20,6 +20,16 @@ func TestSizes(t *testing.T) {
 	}
 }
 
+// Events that wait are counted with what they really take.
+func TestEventSize(t *testing.T) {
+	if size := unsafe.Sizeof(Event{}); size > eventBytes || size <= eventBytes-16 {
+		t.Errorf("an Event has %d bytes, %d are counted", size, eventBytes)
+	}
+	if size := unsafe.Sizeof([]byte(nil)); size != argBytes && unsafe.Sizeof(uintptr(0)) == 8 {
+		t.Errorf("an argument has %d bytes, %d are counted", size, argBytes)
+	}
+}
+
 // A conn can count all the sockets that its client can leave behind: one less than it
 // may, and then all those that it is in.
 func TestLeftSocketsCanBeCounted(t *testing.T) {
