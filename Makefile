@@ -5,6 +5,7 @@
 # make lint    golangci-lint with .golangci.yml
 # make fuzz    every fuzz target for FUZZTIME (60s)
 # make mutants puts small faults into the code and checks that the tests notice them (an hour; ARGS="-run socketio/engine" for some of them)
+# make soak    the long forms: the suites of the server SOAK (20) times, parked and not, and ten runs beside handlers that wait (hours)
 # make bench   the micro-benchmarks, then the comparison with other servers
 GO       ?= go
 FUZZTIME ?= 60s
@@ -55,6 +56,13 @@ fuzz:
 bench: deps
 	$(GO) test -run '^$$' -bench . -benchmem ./...
 	$(GO) run ./examples/bench/load
+
+SOAK ?= 20
+.PHONY: soak
+soak: deps
+	$(GO) test -race -shuffle=on -timeout 10h -count $(SOAK) ./socketio/...
+	$(GO) test -race -shuffle=on -timeout 10h -count $(SOAK) -tags noparking ./socketio/...
+	$(GO) run ./examples/bench/load -run wait,spin,burst -n 10
 
 .PHONY: mutants
 mutants: deps
