@@ -192,10 +192,10 @@ func TestBusyReceiverSuspendsTheTimeoutOfThePresentPing(t *testing.T) {
 			c.write("4slow down")
 			c.write("3")
 		}()
-		for _, after := range []time.Duration{20, 25, 25} { // the receiver is busy for a minute
+		for _, after := range []time.Duration{20 * time.Second, 25 * time.Second, 25 * time.Second} { // the receiver is busy for a minute
 			start := time.Now()
 			c.expect("2")
-			took(t, start, after*time.Second)
+			took(t, start, after)
 			b.wantOpen()
 		}
 	})

@@ -160,11 +160,19 @@ func (f *Frame) WebSocket() []byte { return f.buf[f.start:] }
 // Polling returns the text form of the packet, as it is put into a polling body. It must
 // not be changed. That of a binary message is made anew each time.
 func (f *Frame) Polling() []byte {
+	if !f.binary {
+		return f.buf[headRoom:]
+	}
+	return f.AppendPolling(make([]byte, 0, f.PollingLen()))
+}
+
+// AppendPolling appends what Polling returns.
+func (f *Frame) AppendPolling(dst []byte) []byte {
 	data := f.buf[headRoom:]
 	if !f.binary {
-		return data
+		return append(dst, data...)
 	}
-	return base64.StdEncoding.AppendEncode(append(make([]byte, 0, f.PollingLen()), binaryMark), data)
+	return base64.StdEncoding.AppendEncode(append(dst, binaryMark), data)
 }
 
 // PollingLen is the length of what Polling returns.

@@ -11,7 +11,7 @@ func AppendPayload(dst []byte, frames []*Frame) []byte {
 		if i > 0 {
 			dst = append(dst, Separator)
 		}
-		dst = append(dst, f.Polling()...)
+		dst = f.AppendPolling(dst)
 	}
 	return dst
 }
