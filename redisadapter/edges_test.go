@@ -64,3 +64,14 @@ func TestCollectThatIsRefused(t *testing.T) {
 		}
 	})
 }
+
+// The error of a collection that ends early says how many nodes have said nothing.
+func TestSilentNodes(t *testing.T) {
+	b := newBare(t, "/", nil)
+	for _, tt := range []struct{ nodes, heard, want int }{{4, 1, 2}, {4, 3, 0}, {2, 0, 1}, {1, 0, 0}, {0, 0, 0}, {0, 2, 0}, {3, 4, 0}} {
+		col := collection{c: b.c, nodes: tt.nodes, heard: tt.heard, got: 5, want: 7}
+		if e := col.timeout(); e.Silent != tt.want || e.Got != 5 || e.Want != 7 {
+			t.Errorf("%d of %d other nodes have answered: %+v, want %d silent", tt.heard, tt.nodes-1, e, tt.want)
+		}
+	}
+}
