@@ -46,6 +46,7 @@ func (sc *Scratch) Gather(frames []*packet.Frame) (b []byte, n int) {
 		once = once || f.Once()
 		n++
 	}
+	clear(sc.last) // A shorter list would keep the rest of a longer one alive.
 	sc.buf, sc.last = buf, sc.last[:0]
 	if !once {
 		sc.last = append(sc.last, frames[:n]...)

@@ -135,6 +135,7 @@ func TestReturnedScratchForgets(t *testing.T) {
 			gathered, frames = append(gathered, f), append(frames, weak.Make(f))
 		}
 		sc.Gather(gathered)
+		sc.Gather([]*packet.Frame{text("a"), text("b")}) // fewer, in front of which the others would stay
 	}()
 	p.Return(sc)
 	runtime.GC()
