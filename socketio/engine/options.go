@@ -49,8 +49,7 @@ type Options struct {
 	// MaxQueueBytes bounds the memory of the messages that wait for one client, which
 	// does not read or does not poll as fast as it is sent to. The message at the head of
 	// the queue may be of any size. Beyond the bound the session is closed with
-	// [SlowConsumer] and [ErrQueueFull]. A binary message counts more than twice: polling
-	// clients want it as text. The default is 64 MiB.
+	// [SlowConsumer] and [ErrQueueFull]. The default is 64 MiB.
 	MaxQueueBytes int
 	// OutputBudget bounds the memory of all messages that wait for clients of the
 	// server; one that several clients wait for counts once. Beyond it clients are
