@@ -119,6 +119,7 @@ func (c *wsConn) read(src source) {
 	for {
 		b, err := src.next()
 		if len(b) > 0 {
+			c.hear()
 			ferr := c.parser.Feed(b, c.session.srv.limits, src.handler())
 			src.release()
 			c.account()

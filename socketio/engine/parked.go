@@ -56,9 +56,12 @@ const (
 	ended = 1 << iota
 	// stopped is set when the session has ended and nothing is to be read any more.
 	stopped
+	// heard is set when something has come from the client.
+	heard
 )
 
 func (p *parked) mark(m uint32)        { p.marks.Or(m) }
+func (p *parked) unmark(m uint32)      { p.marks.And(^m) }
 func (p *parked) marked(m uint32) bool { return p.marks.Load()&m != 0 }
 
 // adopt takes a hijacked connection over, which is parked if possible, and returns
@@ -146,6 +149,7 @@ func (c *wsConn) readAvailable(in *input) error {
 	for {
 		n, err := c.parked.conn.TryRead(in.buf[:])
 		if n > 0 {
+			c.hear()
 			err = c.parser.Feed(in.buf[:n], c.session.srv.limits, &in.reading)
 			c.account()
 		}
@@ -163,6 +167,13 @@ func (c *wsConn) readAvailable(in *input) error {
 			return nil
 		}
 		in.start()
+	}
+}
+
+// hear notes that something has come from the client.
+func (c *wsConn) hear() {
+	if !c.parked.marked(heard) {
+		c.parked.mark(heard)
 	}
 }
 

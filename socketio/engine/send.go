@@ -10,22 +10,75 @@ import (
 const seal uint8 = 1 << 7
 
 // Send queues a frame and, unless other frames are on their way, writes it at
-// once. It never waits for the client. On a session that is not open the frame
-// is dropped silently.
+// once. Small frames that are sent in a row, with nothing from the client between them,
+// are written together, without a delay. It never waits for the client. On a session that
+// is not open the frame is dropped silently.
 func (s *Session) Send(f *Frame, o SendOption) {
 	if s.State() != StateOpen {
 		return
 	}
-	if o&Coalesce == 0 && s.srv.pool.Idle(int(s.shard)) && s.sendAlone(f) {
-		return
+	if o&Coalesce == 0 && s.srv.pool.Idle(int(s.shard)) {
+		s.mu.Lock()
+		if s.streams(f) {
+			s.mu.Unlock()
+			s.stream(f, o)
+			return
+		}
+		if s.sendAlone(f) {
+			return
+		}
 	}
 	s.srv.pool.SendOne(int(s.shard), (*sink)(s), f, uint8(o), o&Coalesce != 0)
 }
 
-// sendAlone writes a frame if nothing else is queued or being written, without a
-// queue. It reports whether the frame has been taken care of.
-func (s *Session) sendAlone(f *Frame) bool {
+const (
+	// aloneMax is how many small frames in a row are written with a system call each while
+	// nothing comes from the client. More of them are a stream, for which fewer calls will do.
+	aloneMax = 8
+	// streamFrame is the size up to which a frame is small, in bytes.
+	streamFrame = 2 << 10
+	// streamMax is how many frames of a stream wait before its sender writes them itself.
+	streamMax = 64
+)
+
+// streams counts a frame that is about to be written alone. It reports whether it should
+// not be, because it is one of a stream. mu is held.
+func (s *Session) streams(f *Frame) bool {
+	if s.conn == nil || f.Len() > streamFrame {
+		return false
+	}
+	if s.conn.parked.marked(heard) {
+		s.conn.parked.unmark(heard)
+		s.alone = 0
+	}
+	if s.alone == aloneMax {
+		return true
+	}
+	s.alone++
+	return false
+}
+
+// stream queues a frame, which the shard writes together with those that follow at once.
+func (s *Session) stream(f *Frame, o SendOption) {
+	sc := s.srv.pool.Borrow()
+	defer s.srv.pool.Return(sc)
+	if s.enqueue(sc.One(f), uint8(o)) {
+		s.srv.pool.FlushSoon(int(s.shard), (*sink)(s))
+		return
+	}
 	s.mu.Lock()
+	if s.conn == nil || s.writing || s.State() == StateClosed || s.queue == nil || len(s.queue.waiting()) < streamMax {
+		s.mu.Unlock()
+		return
+	}
+	s.writing = true
+	s.write(sc)
+}
+
+// sendAlone writes a frame if nothing else is queued or being written, without a
+// queue. It reports whether the frame has been taken care of. It is called with mu held
+// and returns without it.
+func (s *Session) sendAlone(f *Frame) bool {
 	c := s.conn
 	if c == nil || !c.isParked() || s.writing || s.touched || s.sealed || s.queue != nil || s.State() == StateClosed {
 		s.mu.Unlock()

@@ -62,11 +62,12 @@ type Session struct {
 
 	// The rest is guarded by mu. A session that is idle should be small: what is
 	// needed rarely is behind a pointer.
-	refreshed bool // the deadline of this ping has been extended
-	sealed    bool // nothing more is queued: the session ends when the queue is empty
-	touched   bool // a flush is due
-	writing   bool // someone owns the connection's output
-	blocked   bool // that is the slow path
+	refreshed bool  // the deadline of this ping has been extended
+	sealed    bool  // nothing more is queued: the session ends when the queue is empty
+	touched   bool  // a flush is due
+	writing   bool  // someone owns the connection's output
+	blocked   bool  // that is the slow path
+	alone     uint8 // frames that were written alone since the client was heard, up to aloneMax
 	mu        sync.Mutex
 	heartbeat wheel.Entry
 	queue     *queue
@@ -232,7 +233,10 @@ func (k *sink) Append(frames []*packet.Frame, flags uint8) bool {
 }
 
 // Write writes a frame at once if nothing is queued.
-func (k *sink) Write(f *packet.Frame) bool { return (*Session)(k).sendAlone(f) }
+func (k *sink) Write(f *packet.Frame) bool {
+	k.mu.Lock()
+	return (*Session)(k).sendAlone(f)
+}
 
 // Flush writes what is queued.
 func (k *sink) Flush(sc *flush.Scratch) { (*Session)(k).flush(sc) }

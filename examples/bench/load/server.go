@@ -43,7 +43,7 @@ func servers() []*server {
 		{name: "node", title: "Node.js", prepare: prepareNode, features: clusters | polls | attaches | heartbeats | isolates},
 		{name: "bun", title: "Bun", prepare: prepareBun, features: clusters | polls | attaches | heartbeats | isolates},
 		{name: "zishang", title: "Go peer", prepare: prepareZishang, features: polls | attaches | heartbeats | isolates},
-		{name: "plain", title: "plain Go", prepare: preparePlain, yardstick: true},
+		{name: "plain", title: "plain Go", prepare: preparePlain, features: polls, yardstick: true},
 	}
 }
 

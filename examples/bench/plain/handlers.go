@@ -3,14 +3,14 @@ package main
 import (
 	"bytes"
 	"fmt"
-	"net"
+	"io"
 	"strconv"
 	"strings"
 	"time"
 )
 
 // wait tells the client that it has started, then waits for some milliseconds.
-func wait(conn net.Conn, args []byte) error {
+func wait(conn io.Writer, args []byte) error {
 	milliseconds, err := strconv.Atoi(string(args))
 	if err != nil {
 		return errUnsupported
@@ -37,7 +37,7 @@ func spin(args []byte) error {
 const sequenceSize = 8
 
 // burst writes a number of events one by one.
-func burst(conn net.Conn, args []byte) error {
+func burst(conn io.Writer, args []byte) error {
 	first, second, _ := bytes.Cut(args, []byte(","))
 	count, err := strconv.Atoi(string(first))
 	if err != nil {

@@ -20,12 +20,22 @@ var errUnsupported = errors.New("not in the measuring contract")
 
 // hub holds the rooms.
 type hub struct {
-	mu    sync.RWMutex
-	rooms map[string][]net.Conn
+	mu      sync.RWMutex
+	rooms   map[string][]io.WriteCloser
+	pollers map[string]*poller
 }
 
-// ServeHTTP accepts a WebSocket and leaves it to a goroutine.
+func newHub() *hub {
+	return &hub{rooms: map[string][]io.WriteCloser{}, pollers: map[string]*poller{}}
+}
+
+// ServeHTTP accepts a WebSocket and leaves it to a goroutine, or serves a request of a
+// client that polls.
 func (h *hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.Header.Get("Upgrade") == "" {
+		h.servePolling(w, r)
+		return
+	}
 	conn, rw, _, err := ws.UpgradeHTTP(r, w)
 	if err != nil {
 		return
@@ -50,7 +60,7 @@ func (h *hub) serve(conn net.Conn, r *bufio.Reader) {
 }
 
 // handle does what one message asks for.
-func (h *hub) handle(conn net.Conn, msg []byte) (err error) {
+func (h *hub) handle(conn io.WriteCloser, msg []byte) (err error) {
 	if string(msg) == "40" {
 		_, err = conn.Write(frame(`40{"sid":"plain"}`))
 		return err
@@ -83,7 +93,7 @@ func (h *hub) handle(conn net.Conn, msg []byte) (err error) {
 }
 
 // join adds a member to a room.
-func (h *hub) join(conn net.Conn, room string) {
+func (h *hub) join(conn io.WriteCloser, room string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.rooms[room] = append(h.rooms[room], conn)
@@ -99,12 +109,12 @@ func (h *hub) publish(room string, frame []byte) {
 }
 
 // leave closes a connection and removes it from all rooms.
-func (h *hub) leave(conn net.Conn) {
+func (h *hub) leave(conn io.WriteCloser) {
 	conn.Close()
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for room, members := range h.rooms {
-		h.rooms[room] = slices.DeleteFunc(members, func(c net.Conn) bool { return c == conn })
+		h.rooms[room] = slices.DeleteFunc(members, func(c io.WriteCloser) bool { return c == conn })
 	}
 }
 

@@ -1,7 +1,8 @@
 package main
 
 import (
-	"net"
+	"io"
+	"net/http"
 	"net/http/httptest"
 	"runtime"
 	"strings"
@@ -49,7 +50,7 @@ func exchange(t *testing.T, ws *websocket.Conn, msg, answer string) {
 }
 
 func TestWrongArgumentsEndTheConnection(t *testing.T) {
-	h := &hub{rooms: map[string][]net.Conn{}}
+	h := newHub()
 	srv := httptest.NewServer(h)
 	defer srv.Close()
 	for _, msg := range []string{`42["wait","x"]`, `42["spin",]`, `42["burst",x,10]`, `42["burst",1]`, `42["burst",1,7]`} {
@@ -64,7 +65,7 @@ func TestWrongArgumentsEndTheConnection(t *testing.T) {
 }
 
 func TestContract(t *testing.T) {
-	h := &hub{rooms: map[string][]net.Conn{}}
+	h := newHub()
 	srv := httptest.NewServer(h)
 	defer srv.Close()
 	member, other := dial(t, srv.URL), dial(t, srv.URL)
@@ -111,4 +112,41 @@ func (h *hub) await(t *testing.T, room string, n int) {
 		}
 		runtime.Gosched()
 	}
+}
+
+// A client that polls is served, too.
+func TestPolls(t *testing.T) {
+	srv := httptest.NewServer(newHub())
+	defer srv.Close()
+	base := srv.URL + "/socket.io/?EIO=4&transport=polling"
+	request := func(method, url, body, want string) {
+		t.Helper()
+		req, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		res, err := srv.Client().Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer res.Body.Close()
+		if got, err := io.ReadAll(res.Body); err != nil || !strings.HasPrefix(string(got), want) {
+			t.Fatalf("%s: got %q, %v; want %q", method, got, err, want)
+		}
+	}
+	get := func(url, want string) { t.Helper(); request(http.MethodGet, url, "", want) }
+	post := func(url, body, want string) { t.Helper(); request(http.MethodPost, url, body, want) }
+	get(base, `0{"sid":"0"`)
+	get(base, `0{"sid":"1"`)
+	first, second := base+"&sid=0", base+"&sid=1"
+	post(first, "40", "ok")
+	get(first, `40{"sid":"plain"}`)
+	long := strings.Repeat("x", 3000)
+	post(first, "420[\"join\",\"r\"]\x1e421[\"echo\",\""+long+"\"]", "ok")
+	get(first, "430[]")
+	get(first, `431["`+long+`"]`)
+	post(second, `42["pub","r","one"]`, "ok")
+	get(first, `42["msg","one"]`)
+	post(second, "nonsense", errUnsupported.Error())
+	get(base+"&sid=2", "unknown session")
 }

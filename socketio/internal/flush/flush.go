@@ -6,7 +6,8 @@
 // inbox holds, appends the frames to the queues of their sessions, and then
 // flushes each of these sessions once. What arrives during a round is collected
 // for the next one. While a shard is idle, a packet for a single session does
-// not go through it: the caller appends and flushes by itself.
+// not go through it: the caller appends and flushes by itself, or appends and
+// leaves the flush to the shard.
 //
 // The order of the packets that one goroutine sends to one session is kept:
 // whatever it has posted before keeps the shard busy until it is in the queue.
@@ -58,12 +59,14 @@ type shard[S Session] struct {
 	// busy is set while a job is in the inbox or a round is under way. It is
 	// changed with mu held.
 	busy atomic.Bool
-	wake chan struct{} // capacity 1: signalled when busy becomes true
+	wake chan struct{} // capacity 1: signalled when awake becomes true
 
 	mu     sync.Mutex
 	space  sync.Cond
 	inbox  []job[S]
 	bytes  int
+	due    []S  // sessions to be flushed in the next round
+	awake  bool // there is something to do, or a round is under way
 	closed bool
 
 	_ [64]byte // keeps the shards' hot fields on cache lines of their own
@@ -120,7 +123,7 @@ func (p *Pool[S]) Close() {
 					close(j.passed)
 				}
 			}
-			sh.inbox = nil
+			sh.inbox, sh.due = nil, nil
 			sh.space.Broadcast()
 			close(sh.wake)
 		}
@@ -159,14 +162,26 @@ func (p *Pool[S]) SendOne(shard int, to S, frame *packet.Frame, flags uint8, coa
 	sh := &p.shards[shard]
 	if !coalesce && !sh.busy.Load() {
 		sc := p.Borrow()
-		sc.one[0] = frame
-		if to.Append(sc.one[:], flags) {
+		if to.Append(sc.One(frame), flags) {
 			to.Flush(sc)
 		}
 		p.Return(sc)
 		return
 	}
 	sh.post(job[S]{to: to, one: [1]*packet.Frame{frame}, flags: flags})
+}
+
+// FlushSoon leaves the flush of a session that Append has asked for to the shard, so that
+// what is appended until then is written together. It takes no job's place: the shard stays
+// as idle as it is.
+func (p *Pool[S]) FlushSoon(shard int, s S) {
+	sh := &p.shards[shard]
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	if !sh.closed {
+		sh.due = append(sh.due, s)
+		sh.rouse()
+	}
 }
 
 // Barrier returns a channel that is closed once everything that the caller has sent
@@ -250,26 +265,38 @@ func (sh *shard[S]) post(j job[S]) bool {
 	sh.bytes += size
 	if !sh.busy.Load() {
 		sh.busy.Store(true)
-		// A signal is sent only when the shard goes from idle to busy, and it
-		// has taken the last one by then: this never blocks.
-		sh.wake <- struct{}{}
 	}
+	sh.rouse()
 	sh.mu.Unlock()
 	return true
 }
 
-// take swaps the inbox for an empty one. ok is false, and the shard idle, if
-// there is nothing to take.
-func (sh *shard[S]) take(empty []job[S]) (jobs []job[S], ok bool) {
+// rouse wakes the shard up if it sleeps. mu is held.
+func (sh *shard[S]) rouse() {
+	if !sh.awake {
+		sh.awake = true
+		// The shard has taken the last signal before it went to sleep: this never blocks.
+		sh.wake <- struct{}{}
+	}
+}
+
+// take swaps the inbox for an empty one, and moves the sessions that are due to touched.
+// ok is false, and the shard asleep, if there is nothing to take.
+func (sh *shard[S]) take(empty []job[S], touched []S) (jobs []job[S], due []S, ok bool) {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
+	if due = touched; len(sh.due) > 0 {
+		due = append(due, sh.due...)
+		sh.due = recycle(sh.due)
+	}
 	if len(sh.inbox) == 0 {
 		sh.busy.Store(false)
-		return empty, false
+		sh.awake = len(due) > 0
+		return empty, due, sh.awake
 	}
 	jobs, sh.inbox, sh.bytes = sh.inbox, empty, 0
 	sh.space.Broadcast()
-	return jobs, true
+	return jobs, due, true
 }
 
 // run is the goroutine of a shard.
@@ -279,11 +306,11 @@ func (p *Pool[S]) run(sh *shard[S]) {
 	var touched []S
 	for range sh.wake {
 		for {
-			taken, ok := sh.take(jobs)
+			taken, due, ok := sh.take(jobs, touched)
 			if !ok {
 				break
 			}
-			touched = p.round(taken, touched[:0], sc)
+			touched = p.round(taken, due, sc)
 			jobs = recycle(taken)
 			clear(touched)
 			touched = recycle(touched)
@@ -292,9 +319,10 @@ func (p *Pool[S]) run(sh *shard[S]) {
 	}
 }
 
-// round appends the frames of all jobs and flushes each session once.
+// round appends the frames of all jobs and flushes each session once, and those that have
+// been touched before.
 func (p *Pool[S]) round(jobs []job[S], touched []S, sc *Scratch) []S {
-	if len(jobs) == 1 {
+	if len(jobs) == 1 && len(touched) == 0 {
 		jobs[0].writeAtOnce()
 	}
 	for i := range jobs {

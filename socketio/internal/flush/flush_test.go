@@ -385,3 +385,52 @@ func TestBroadcastAllocatesNothing(t *testing.T) {
 		t.Error(s.failed)
 	}
 }
+
+// A flush that is left to the shard happens once for all that has been appended, and does
+// not make the shard one through which others have to go.
+func TestFlushSoon(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		p := flush.NewPool[*session](1)
+		s := &session{}
+		for round := range 3 {
+			for _, frame := range []string{"a", "b", "c"} {
+				if s.Append([]*packet.Frame{text(frame)}, 0) {
+					p.FlushSoon(0, s)
+				}
+			}
+			if !p.Idle(0) {
+				t.Fatal("the shard is not idle")
+			}
+			p.Start()
+			synctest.Wait()
+			if got := strings.Join(s.received(), ""); got != strings.Repeat("abc", round+1) {
+				t.Errorf("round %d: got %q", round, got)
+			}
+			if round == 0 && s.flushes != 1 {
+				t.Errorf("%d flushes before the shard was running", s.flushes)
+			}
+		}
+		p.Close()
+		p.FlushSoon(0, s) // does nothing, and does not wait
+	})
+}
+
+// What has been appended stays in front of what comes through the shard.
+func TestFlushSoonKeepsTheOrder(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		p := newPool(t, 1)
+		s := &session{}
+		for range 100 {
+			if s.Append([]*packet.Frame{text("a")}, 0) {
+				p.FlushSoon(0, s)
+			}
+			p.SendOne(0, s, text("b"), 0, true)
+			synctest.Wait()
+		}
+		if got := strings.Join(s.received(), ""); got != strings.Repeat("ab", 100) {
+			t.Errorf("got %q", got)
+		}
+	})
+}

@@ -25,6 +25,12 @@ func NewScratch() *Scratch {
 	return sc
 }
 
+// One returns a slice of that frame, which is valid until the next call.
+func (sc *Scratch) One(f *packet.Frame) []*packet.Frame {
+	sc.one[0] = f
+	return sc.one[:]
+}
+
 // Gather returns the WebSocket bytes of the first frames, as many as fit into
 // one write, and the number of these frames. The bytes are valid until the next
 // call. There must be at least one frame.
