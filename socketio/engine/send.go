@@ -177,6 +177,10 @@ func (s *Session) expectLastPoll() {
 	}
 }
 
+// uncountedMax is how many frames a queue may hold uncounted, while whoever writes the
+// frames before them is at it, or is kept from it by a busy machine.
+const uncountedMax = 256
+
 // push appends frames to the queue unless there is no room for them, or they
 // are volatile and the session is not writable. mu is held.
 func (s *Session) push(frames []*packet.Frame, o SendOption) bool {
@@ -188,7 +192,7 @@ func (s *Session) push(frames []*packet.Frame, o SendOption) bool {
 		s.queue = s.srv.newQueue()
 	}
 	q := s.queue
-	if !ready {
+	if !ready || len(q.waiting()) >= uncountedMax {
 		s.begin(q)
 		if held := s.account().Bytes(); held > 0 && held+memory(frames) > int64(s.srv.opts.MaxQueueBytes) {
 			return false

@@ -78,3 +78,42 @@ func (s *Session) idle() bool {
 	defer s.mu.Unlock()
 	return s.queue == nil && !s.writing && !s.touched
 }
+
+// What many senders queue while the one that writes is kept from going on is counted.
+func TestQueueBehindAWriterIsCounted(t *testing.T) {
+	c, client := adopted(t)
+	s := c.session
+	s.conn = c
+	s.mu.Lock()
+	s.writing = true // by somebody who is not running at the moment
+	s.mu.Unlock()
+	for n := range uncountedMax {
+		s.Send(NewTextFrame(strconv.Itoa(n)), 0)
+	}
+	if b := s.Backlog(); b.Bytes != 0 {
+		t.Fatalf("%+v of a few frames", b)
+	}
+	s.Send(NewTextFrame("more"), 0)
+	if b := s.Backlog(); b.Packets != uncountedMax+1 || b.Bytes < uncountedMax*place {
+		t.Errorf("got %+v, want all %d frames", b, uncountedMax+1)
+	}
+	if err := client.SetReadDeadline(time.Now().Add(15 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	sc := s.srv.pool.Borrow()
+	defer s.srv.pool.Return(sc)
+	s.mu.Lock()
+	s.write(sc)
+	last := NewTextFrame("more").WebSocket()
+	var got []byte
+	for b := make([]byte, 1<<10); !strings.HasSuffix(string(got), string(last)); {
+		n, err := client.Read(b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, b[:n]...)
+	}
+	if b := s.Backlog(); b.Bytes != 0 {
+		t.Errorf("%+v when all has been written", b)
+	}
+}
