@@ -114,6 +114,12 @@ type Options struct {
 	// CompressionThreshold is the size in bytes from which on answers to polls
 	// are compressed, if the client allows it. The default is 1024; a negative
 	// value disables compression.
+	//
+	// Only the HTTP server's own ResponseWriter gets compressed answers. Behind a
+	// middleware that wraps it, a logger for example, or in a framework that does,
+	// such as gin or echo, answers are left to a middleware that compresses, if there
+	// is one: nothing says for certain whether there is, and an answer that has been compressed twice is
+	// unreadable.
 	CompressionThreshold int
 
 	// NewID makes the id of a session. It must be unguessable and unique. The
