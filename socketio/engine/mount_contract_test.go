@@ -1,10 +1,13 @@
 package engine_test
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"crypto/tls"
+	"errors"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -53,26 +56,78 @@ func TestBehindMiddleware(t *testing.T) {
 	up.expect(t, "4hello")
 }
 
-// Where a connection cannot be taken over, the client is told so and can stay on
-// polling.
+// bare is a ResponseWriter that hides what the one below can do.
+type bare struct{ http.ResponseWriter }
+
+// Where a connection cannot be taken over, the client can stay on polling, and the
+// application is told.
 func TestWithoutHijacking(t *testing.T) {
-	s := serve(t, nil, func(h http.Handler) http.Handler {
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			h.ServeHTTP(struct{ http.ResponseWriter }{w}, r)
-		})
+	var logs logBook
+	refused := newMailbox[*engine.RequestError]()
+	s := serve(t, &engine.Options{
+		Logger:    logs.logger(slog.LevelInfo),
+		OnRefused: func(_ *http.Request, e *engine.RequestError) { refused.put(e) },
+	}, func(h http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { h.ServeHTTP(bare{w}, r) })
 	}, nil)
 	s.onMessage = sendBack
+	res := s.request(t, http.MethodGet, pollingQuery, "")
+	if o, err := parseOpen(res.body); err != nil || len(o.Upgrades) != 0 {
+		t.Errorf("upgrades %q are offered, error %v", o.Upgrades, err)
+	}
+	s.next(t)
 	c := s.openPolling(t)
 	for _, query := range []string{websocketQuery, websocketQuery + "&sid=" + c.sid} {
 		ws, res, err := s.open(t).handshakeWS(query, "")
-		if err != nil || ws != nil || res.status < 400 {
+		if err != nil || ws != nil || res.status != http.StatusNotImplemented {
 			t.Errorf("got %d %q, error %v", res.status, res.body, err)
+		}
+		e, ok := refused.take(patience)
+		if !ok || e.Code != engine.NoWebSocket || !errors.Is(e, http.ErrNotSupported) || !strings.Contains(e.Error(), "engine_test.bare") {
+			t.Errorf("OnRefused got %v", e)
 		}
 	}
 	c.mustPost(t, "4hello")
 	c.expectGet(t, "4hello")
-	if n := s.engine.Len(); n != 1 {
-		t.Errorf("%d sessions, want 1", n)
+	if n := s.engine.Len(); n != 2 {
+		t.Errorf("%d sessions, want 2", n)
+	}
+	if lines := logs.lines("level=WARN", "engine_test.bare"); len(lines) != 1 || len(logs.lines()) != 1 {
+		t.Errorf("logged: %q", logs.lines())
+	}
+}
+
+// careless panics as gin's writer does if the one below cannot do what it can.
+type careless struct{ http.ResponseWriter }
+
+func (w careless) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+func (w careless) Flush() { w.ResponseWriter.(http.Flusher).Flush() }
+
+func (w careless) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	return w.ResponseWriter.(http.Hijacker).Hijack()
+}
+
+// A writer whose methods panic is not asked if the one below it lacks them.
+func TestBehindCarelessWriters(t *testing.T) {
+	for name, below := range map[string]func(w http.ResponseWriter) http.ResponseWriter{
+		"that unwraps": func(w http.ResponseWriter) http.ResponseWriter { return &opaque{ResponseWriter: w} },
+		"that hides":   func(w http.ResponseWriter) http.ResponseWriter { return bare{w} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := serve(t, nil, func(h http.Handler) http.Handler {
+				return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { h.ServeHTTP(careless{below(w)}, r) })
+			}, nil)
+			s.onMessage = sendBack
+			c := s.openPolling(t)
+			large := "4" + strings.Repeat("x", 10_000)
+			c.mustPost(t, large)
+			c.expectGet(t, large)
+			ws, res, err := s.open(t).handshakeWS(websocketQuery, "")
+			if hidden := name == "that hides"; err != nil || hidden != (ws == nil) || hidden && res.status != http.StatusNotImplemented {
+				t.Errorf("websocket: got %d %q, error %v", res.status, res.body, err)
+			}
+		})
 	}
 }
 
@@ -83,11 +138,13 @@ func TestFaultPrefixOfThePath(t *testing.T) {
 		"/socket.io/":             http.StatusOK,
 		"/app/socket.io/":         http.StatusOK,
 		"/":                       http.StatusOK,
-		"/socket.io":              http.StatusNotFound,
+		"/socket.io":              http.StatusOK,
+		"/app/socket.io":          http.StatusOK,
 		"/engine.io/":             http.StatusNotFound,
 		"/socket.io/x":            http.StatusNotFound,
 		"/socket.io/socket.io.js": http.StatusNotFound,
 		"/xsocket.io":             http.StatusNotFound,
+		"/xsocket.io/":            http.StatusNotFound,
 	} {
 		conn := s.open(t)
 		request := strings.Replace(formatRequest(http.MethodGet, pollingQuery, ""), "/engine.io/", path, 1)

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"log/slog"
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
@@ -207,9 +208,15 @@ func (s *Session) recoverPanic() {
 	if v == nil {
 		return
 	}
-	s.srv.opts.Logger.Error("engine: receiver panicked", "session", s.ID(), "panic", v, "stack", string(debug.Stack()))
+	s.srv.logs.Error("engine: receiver panicked", "session", s.ID(), "panic", v, "stack", stack{})
 	s.end(ending{reason: TransportError, err: ErrPanic})
 }
+
+// stack is the stack of the goroutine that logs it.
+type stack struct{}
+
+// LogValue returns the stack as text.
+func (stack) LogValue() slog.Value { return slog.StringValue(string(debug.Stack())) }
 
 // endOnPanic ends a session whose handshake is ended by a panic of the user's code,
 // such as Options.Header, which net/http will report. Unless the receiver is to
