@@ -1,6 +1,8 @@
 package frameworks
 
 import (
+	"io"
+	"log"
 	"net/http"
 
 	gingzip "github.com/gin-contrib/gzip"
@@ -19,7 +21,7 @@ var compressing = map[string]wrap{
 	"none": func(io http.Handler) http.Handler { return io },
 	"chi": func(io http.Handler) http.Handler {
 		r := chi.NewRouter()
-		r.Use(middleware.Logger, middleware.Compress(5))
+		r.Use(logging, middleware.Compress(5))
 		r.Handle("/socket.io/", io)
 		return r
 	},
@@ -55,6 +57,9 @@ var compressing = map[string]wrap{
 		return r
 	},
 }
+
+// logging is chi's Logger, to nowhere.
+var logging = middleware.RequestLogger(&middleware.DefaultLogFormatter{Logger: log.New(io.Discard, "", 0)})
 
 // newGin returns a gin without its output.
 func newGin() *gin.Engine {
