@@ -342,3 +342,16 @@ func TestPollingOverHTTP2(t *testing.T) {
 	}
 	p.expectClose(t, engine.TransportError)
 }
+
+// OnRefused is told of requests that are no WebSocket handshakes, too.
+func TestBadWebSocketHandshakesAreRefusals(t *testing.T) {
+	refused := newMailbox[*engine.RequestError]()
+	s := start(t, &engine.Options{OnRefused: func(_ *http.Request, e *engine.RequestError) { refused.put(e) }})
+	res := s.request(t, http.MethodGet, websocketQuery, "", "Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: short")
+	if res.status != http.StatusBadRequest {
+		t.Errorf("got %d %q", res.status, res.body)
+	}
+	if e, ok := refused.take(patience); !ok || e.Code != engine.BadRequest || e.Message != res.body[:len(res.body)-1] {
+		t.Errorf("OnRefused got %v, the client %q", e, res.body)
+	}
+}

@@ -165,8 +165,10 @@ func TestRefusalsAreLoggedOnce(t *testing.T) {
 		do    func(r *http.Request)
 		texts []string
 	}{
-		"origins": {engine.Options{SameOriginOnly: true}, from("https://evil.example", "app.example.com"),
-			[]string{"origin", "origin=https://evil.example", "host=app.example.com"}},
+		"origins": {
+			engine.Options{SameOriginOnly: true}, from("https://evil.example", "app.example.com"),
+			[]string{"origin", "origin=https://evil.example", "host=app.example.com"},
+		},
 		"long origins":    {engine.Options{SameOriginOnly: true}, from(long, long), []string{"origin=https://xxx"}},
 		"old clients":     {engine.Options{}, func(r *http.Request) { r.URL.RawQuery = "EIO=3&transport=polling" }, []string{"socket.io-client 2.x"}},
 		"failing guards":  {engine.Options{AllowRequest: func(*http.Request) error { return errors.New("database down") }}, func(*http.Request) {}, []string{"database down"}},

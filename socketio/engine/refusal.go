@@ -132,9 +132,17 @@ func (e *RequestError) warned(warning string) *RequestError {
 	return e
 }
 
-// report counts a refusal and logs it.
+// report counts a refusal, logs it, and tells the application.
 func (srv *Server) report(r *http.Request, e *RequestError) {
 	srv.refused.Add(1)
+	srv.logRefusal(r, e)
+	if srv.opts.OnRefused != nil {
+		srv.opts.OnRefused(r, e)
+	}
+}
+
+// logRefusal logs a refusal, at debug level and if it has a warning.
+func (srv *Server) logRefusal(r *http.Request, e *RequestError) {
 	debug := srv.opts.Logger.Enabled(r.Context(), slog.LevelDebug)
 	if e.warning == "" && !debug {
 		return
@@ -172,9 +180,6 @@ func (srv *Server) refuse(w http.ResponseWriter, r *http.Request, upgrade bool, 
 	w.WriteHeader(status)
 	_, _ = w.Write(body) //nolint:gosec // The text is the server's, not the client's.
 	srv.report(r, e)
-	if srv.opts.OnRefused != nil {
-		srv.opts.OnRefused(r, e)
-	}
 }
 
 // refusalBody returns the JSON that a polling client gets.

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"fmt"
 	"log/slog"
 	"runtime/debug"
 	"sync"
@@ -8,6 +9,7 @@ import (
 
 	"github.com/tandem-go/tandem/socketio/internal/budget"
 	"github.com/tandem-go/tandem/socketio/internal/flush"
+	"github.com/tandem-go/tandem/socketio/internal/logonce"
 	"github.com/tandem-go/tandem/socketio/internal/packet"
 	"github.com/tandem-go/tandem/socketio/internal/wheel"
 )
@@ -208,7 +210,7 @@ func (s *Session) recoverPanic() {
 	if v == nil {
 		return
 	}
-	s.srv.logs.Error("engine: receiver panicked", "session", s.ID(), "panic", v, "stack", stack{})
+	s.srv.logs.Error("engine: receiver panicked", "session", s.ID(), "panic", logonce.Cut(fmt.Sprint(v)), "stack", stack{})
 	s.end(ending{reason: TransportError, err: ErrPanic})
 }
 

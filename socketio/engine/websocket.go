@@ -45,7 +45,7 @@ func (srv *Server) openFrame(s *Session, upgrades ...string) *packet.Frame {
 // serveWebSocket serves a request to change to WebSocket: a handshake, or the
 // upgrade of a session.
 func (srv *Server) serveWebSocket(w http.ResponseWriter, r *http.Request, a admission) {
-	if !checkWebSocket(w, r) {
+	if !srv.checkWebSocket(w, r) {
 		return
 	}
 	if _, err := hijacker(w); err != nil {
@@ -66,10 +66,11 @@ func (srv *Server) serveWebSocket(w http.ResponseWriter, r *http.Request, a admi
 
 // checkWebSocket checks what RFC 6455 wants of the request, and answers one that
 // does not comply.
-func checkWebSocket(w http.ResponseWriter, r *http.Request) bool {
+func (srv *Server) checkWebSocket(w http.ResponseWriter, r *http.Request) bool {
 	refuse := func(status int, text string) bool {
 		w.Header().Set("Connection", "close")
 		http.Error(w, text, status)
+		srv.report(r, &RequestError{Code: BadRequest, Message: text})
 		return false
 	}
 	key, err := base64.StdEncoding.DecodeString(r.Header.Get("Sec-Websocket-Key"))
