@@ -298,6 +298,9 @@ func TestPollingOverHTTP2(t *testing.T) {
 			t.Errorf("HTTP/%d, want 2", res.ProtoMajor)
 		}
 		b, err := io.ReadAll(res.Body)
+		if len(b) > 1024 && !res.Uncompressed {
+			t.Errorf("%d bytes were not compressed", len(b))
+		}
 		return res.StatusCode, string(b), err
 	}
 	must := func(method, query, body, want string) string {
@@ -309,8 +312,8 @@ func TestPollingOverHTTP2(t *testing.T) {
 		return got
 	}
 	o, err := parseOpen(must(http.MethodGet, pollingQuery, "", ""))
-	if err != nil {
-		t.Fatal(err)
+	if err != nil || len(o.Upgrades) != 1 { // A WebSocket has a connection of its own.
+		t.Fatalf("upgrades %q, error %v", o.Upgrades, err)
 	}
 	p := s.next(t)
 	query := pollingQuery + "&sid=" + o.SID
@@ -328,6 +331,9 @@ func TestPollingOverHTTP2(t *testing.T) {
 			must(http.MethodGet, query, "", "bAQI=")
 		}
 	}
+	large := strings.Repeat("x", 3000)
+	p.send(large)
+	must(http.MethodGet, query, "", "4"+large)
 	// A poll that is cancelled closes its stream and not the connection.
 	ctx, cancel := context.WithCancel(t.Context())
 	polled := make(chan error, 1)
@@ -353,5 +359,37 @@ func TestBadWebSocketHandshakesAreRefusals(t *testing.T) {
 	}
 	if e, ok := refused.take(patience); !ok || e.Code != engine.BadRequest || e.Message != res.body[:len(res.body)-1] {
 		t.Errorf("OnRefused got %v, the client %q", e, res.body)
+	}
+}
+
+// An answer is compressed only if nobody else can do that: a writer in between may, and need not look at the headers.
+func TestCompressionIsLeftToMiddleware(t *testing.T) {
+	around := func(wrap func(w http.ResponseWriter) http.ResponseWriter) func(http.Handler) http.Handler {
+		return func(h http.Handler) http.Handler {
+			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { h.ServeHTTP(wrap(w), r) })
+		}
+	}
+	for name, tt := range map[string]struct {
+		wrap func(http.Handler) http.Handler
+		want string
+	}{
+		"nothing":             {nil, "gzip"},
+		"a writer":            {around(func(w http.ResponseWriter) http.ResponseWriter { return bare{w} }), ""},
+		"one that unwraps":    {around(func(w http.ResponseWriter) http.ResponseWriter { return &opaque{ResponseWriter: w} }), ""},
+		"http.TimeoutHandler": {func(h http.Handler) http.Handler { return http.TimeoutHandler(h, patience, "") }, ""},
+		"a header": {around(func(w http.ResponseWriter) http.ResponseWriter {
+			w.Header().Set("Content-Encoding", "identity")
+			return w
+		}), "identity"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := serve(t, &engine.Options{Logger: slog.New(slog.DiscardHandler)}, tt.wrap, nil)
+			c := s.openPolling(t)
+			c.peer.send(strings.Repeat("x", 3000))
+			res := s.request(t, http.MethodGet, c.query(), "", "Accept-Encoding: gzip")
+			if got := res.header.Get("Content-Encoding"); got != tt.want || got != "gzip" && len(res.body) != 3001 {
+				t.Errorf("Content-Encoding %q, %d bytes, want %q", got, len(res.body), tt.want)
+			}
+		})
 	}
 }

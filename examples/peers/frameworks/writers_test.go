@@ -31,7 +31,7 @@ var unhijackable = map[string]struct {
 	"echo's Timeout": {
 		func(io http.Handler) http.Handler {
 			e := echo.New()
-			e.Use(echomiddleware.TimeoutWithConfig(echomiddleware.TimeoutConfig{Timeout: patience}))
+			e.Use(echomiddleware.TimeoutWithConfig(echomiddleware.TimeoutConfig{Timeout: patience})) //nolint:staticcheck // It is in use although it is deprecated.
 			e.Any("/socket.io/", echo.WrapHandler(io))
 			return e
 		}, "*http.timeoutWriter",
