@@ -166,7 +166,8 @@ func TestRefusalsAreLoggedOnce(t *testing.T) {
 		texts []string
 	}{
 		"origins": {
-			engine.Options{SameOriginOnly: true}, from("https://evil.example", "app.example.com"),
+			engine.Options{SameOriginOnly: true},
+			from("https://evil.example", "app.example.com"),
 			[]string{"origin", "origin=https://evil.example", "host=app.example.com"},
 		},
 		"long origins":    {engine.Options{SameOriginOnly: true}, from(long, long), []string{"origin=https://xxx"}},
