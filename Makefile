@@ -10,6 +10,8 @@
 GO       ?= go
 FUZZTIME ?= 60s
 PEERS    := examples/peers/node
+# The tests with other people's routers and middlewares are a module of their own.
+FRAMEWORKS := examples/peers/frameworks
 # Tests find what they need through .ci/deps; a slow machine may need longer than Go's ten minutes.
 TESTFLAGS ?= -race -shuffle=on -timeout 20m
 # What runs without parking, too (socketio/internal/park): all but package adapter, which has no connections and takes half a minute.
@@ -30,6 +32,7 @@ check: deps
 	@unformatted=$$(gofmt -l .); \
 		[ -z "$$unformatted" ] || { echo "gofmt would change:"; echo "$$unformatted"; exit 1; }
 	$(GO) vet ./...
+	cd $(FRAMEWORKS) && $(GO) vet ./...
 	GOOS=windows $(GO) build ./...
 	GOOS=darwin $(GO) build ./...
 	GOOS=plan9 $(GO) build ./...
@@ -42,6 +45,7 @@ test: check
 	$(GO) run ./examples/bench/guard
 	$(GO) test $(TESTFLAGS) -tags noparking $(SERVING)
 	$(GO) test $(TESTFLAGS) ./...
+	cd $(FRAMEWORKS) && $(GO) test $(TESTFLAGS) ./...
 
 guard: deps
 	$(GO) run ./examples/bench/guard $(UPDATE)

@@ -63,7 +63,7 @@ func (r *reporter) report(t trouble, n int, err error, args ...any) {
 	fresh := k.total - k.logged
 	k.logged, k.last = k.total, time.Now()
 	r.mu.Unlock()
-	r.log.Warn("redisadapter: "+t.String(), append([]any{"error", err, "count", fresh}, args...)...)
+	r.log.Warn("redisadapter: "+t.String(), append([]any{"err", err, "count", fresh}, args...)...)
 }
 
 // count returns how often that kind of trouble has been reported.

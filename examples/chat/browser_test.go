@@ -115,6 +115,31 @@ func TestBrowserReconnects(t *testing.T) {
 	}
 }
 
+// The log shows the last message after a burst of them.
+func TestBrowserFollowsABurst(t *testing.T) {
+	url := startChat(t, "")
+	tab := peers.Node(t)
+	tab.Eval(t, nil, driveChat)
+	var hidden float64
+	tab.Eval(t, &hidden, `
+		const page = await ctx.open(args[0], "Eve", "burst", { reducedMotion: "no-preference" });
+		const bot = await connect(args[0], { auth: { name: "Bot" } });
+		await bot.emitWithAck("join", "burst");
+		for (let i = 0; i < 10; i++) {
+			await Promise.all(Array.from({ length: 20 }, (_, n) => bot.emitWithAck("message", "message " + (i * 20 + n))));
+		}
+		await ctx.sees(page, "#log .text", "message 199");
+		bot.disconnect();
+		await ctx.sees(page, "#log", "Bot left");
+		return page.evaluate(() => {
+			const log = document.getElementById("log");
+			return log.scrollHeight - log.scrollTop - log.clientHeight;
+		});`, url)
+	if hidden > 1 {
+		t.Errorf("%v pixels of the log are below what is seen", hidden)
+	}
+}
+
 func TestBrowserRefusedName(t *testing.T) {
 	url := startChat(t, "")
 	tab := peers.Node(t)

@@ -78,6 +78,9 @@ func program(tb testing.TB, name string) string {
 	}
 	path, err := exec.LookPath(name)
 	if err != nil {
+		path, err = exec.LookPath("/usr/sbin/" + name) // which is in the path of administrators only
+	}
+	if err != nil {
 		tb.Fatalf("peers: %s is not installed: run make deps", name)
 	}
 	return path

@@ -55,7 +55,7 @@ func (srv *Server) admit(w http.ResponseWriter, r *http.Request) (a admission) {
 	a.upgrade = asksForWebSocket(r) && slices.Contains(srv.opts.Transports, WebSocket)
 	if c := srv.opts.CORS; c != nil {
 		if !c.apply(w.Header(), r) {
-			a.refused = refusal(Forbidden, detailOrigin, nil)
+			a.refused = refusal(Forbidden, detailOrigin, nil).warned(warnOrigin)
 			return a
 		}
 		if r.Method == http.MethodOptions {
@@ -120,7 +120,10 @@ func (srv *Server) admitNew(r *http.Request, a *admission) {
 	if allow := srv.opts.AllowRequest; allow != nil {
 		if err := allow(r); err != nil {
 			a.refused = refusal(Forbidden, "refused by AllowRequest", err)
-			if e, ok := errors.AsType[*RefusedError](err); ok && e.Message != "" {
+			switch e, ok := errors.AsType[*RefusedError](err); {
+			case !ok:
+				a.refused.warning = warnAllow
+			case e.Message != "":
 				a.refused.Message = e.Message
 			}
 			return
@@ -128,6 +131,9 @@ func (srv *Server) admitNew(r *http.Request, a *admission) {
 	}
 	if a.eio != "4" {
 		a.refused = refusal(UnsupportedProtocol, "EIO must be 4", nil)
+	}
+	if a.eio == "3" {
+		a.refused.warning = warnOldClient
 	}
 }
 
@@ -138,13 +144,13 @@ func (srv *Server) open(r *http.Request, prepare func(s *Session)) (*Session, *R
 		err = errors.New("the id is empty")
 	}
 	if err != nil {
-		return nil, refusal(BadRequest, "making the session's id", err)
+		return nil, refusal(BadRequest, "making the session's id", err).warned(warnID)
 	}
 	s := srv.newSession(srv.handshakes.make(id, r))
 	prepare(s)
 	switch err := srv.register(s); {
 	case errors.Is(err, errDuplicateID):
-		return nil, refusal(BadRequest, "making the session's id", err)
+		return nil, refusal(BadRequest, "making the session's id", err).warned(warnID)
 	case err != nil:
 		return nil, refusal(Unavailable, "", err)
 	}

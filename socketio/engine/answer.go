@@ -22,12 +22,11 @@ func (srv *Server) writePoll(w http.ResponseWriter, r *http.Request, q *queue, f
 	h := w.Header()
 	srv.setHeaders(h, r, plainText, initial)
 	encoding := identity
-	if compress && srv.compresses(size) {
+	if compress && srv.compresses(size) && mayEncode(w) {
 		encoding = acceptedEncoding(r.Header["Accept-Encoding"])
 		h.Add("Vary", "Accept-Encoding")
 	}
 	if encoding != identity {
-		h.Set("Content-Encoding", encoding)
 		return srv.writePollCompressed(w, q, size, encoding)
 	}
 	h["Content-Length"] = []string{strconv.Itoa(size)}
@@ -52,7 +51,9 @@ func (srv *Server) writePollCompressed(w http.ResponseWriter, q *queue, size int
 		defer s.holdOutput(-int64(body.Cap()))
 		srv.output.Relieve()
 	}
-	w.Header()["Content-Length"] = []string{strconv.Itoa(body.Len())}
+	h := w.Header()
+	h.Set("Content-Encoding", encoding)
+	h["Content-Length"] = []string{strconv.Itoa(body.Len())}
 	out := srv.newPatientWriter(w, q)
 	_, err = out.Write(body.Bytes())
 	if err = out.finish(err); err == nil { // or somebody may still be writing it, see answered
@@ -93,6 +94,12 @@ func answerFrames(dst []*packet.Frame, q *queue, final *packet.Frame) (frames []
 func (srv *Server) compresses(size int) bool {
 	t := srv.opts.CompressionThreshold
 	return t >= 0 && size >= t
+}
+
+// mayEncode reports whether nobody else can compress the answer. Middleware that does stands
+// in front of the server's writer, and need not look at what the headers say.
+func mayEncode(w http.ResponseWriter) bool {
+	return isServers(w) && w.Header().Get("Content-Encoding") == ""
 }
 
 // The content codings that are offered. "deflate" is the zlib format:

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 
 	"github.com/gobwas/ws"
 
@@ -18,6 +19,19 @@ type ending struct {
 	code   ws.StatusCode // of the WebSocket close frame; 0 sends an empty one
 	gone   bool          // nothing can be sent any more
 	noop   bool          // a pending poll is told nothing: the client closed
+}
+
+// faults are what clients do that ends their sessions, besides what is a ParseError.
+var faults = [...]error{
+	ErrPollOverlap, ErrDataOverlap, ErrDataTimeout, ErrPayloadTooLarge, ErrTooManyChunks, ErrInvalidContent, ErrHeartbeatDirection, ErrTooManyPackets,
+}
+
+// isFault reports whether the client has violated the protocol or a limit.
+func (e ending) isFault() bool {
+	if _, ok := errors.AsType[*wsframe.CloseError](e.err); ok || e.reason == ParseError {
+		return true
+	}
+	return e.reason == TransportError && slices.ContainsFunc(faults[:], func(fault error) bool { return errors.Is(e.err, fault) })
 }
 
 // endingOfRead classifies what ended the reading of a WebSocket.
@@ -88,6 +102,9 @@ func (s *Session) end(e ending) {
 	o := s.more()
 	if s.State() != StateClosing { // or Close has said why
 		o.reason, o.err = e.reason, e.err
+	}
+	if e.isFault() {
+		s.srv.faults.Add(1)
 	}
 	s.state.Store(uint32(StateClosed))
 	s.srv.freeQueue(s.takeQueue(), ErrSessionClosed)

@@ -2,7 +2,6 @@ package engine
 
 import (
 	"net/http"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -14,14 +13,28 @@ import (
 // enforced by the server: on handshakes, on all requests of a session, and for
 // WebSocket. A request without an Origin header, as sent by programs other than
 // browsers, passes; so does one from the server's own origin.
+//
+// The own origin has the host and the port of the Host header; a port that is the
+// default one need not be there. The scheme counts where it is known, from TLS or
+// from the header X-Forwarded-Proto, which a proxy that ends TLS should set.
+//
+// An attacker who has a domain can point its name at this server's address, also at one in
+// a private network. To its pages the server then is of their own origin, and they pass. They have no
+// cookies of the server's real name. A server that trusts whoever reaches it should
+// check the Host header, in Options.AllowRequest for example.
+//
+// NewServer panics if an entry of Origins can never match, or if every origin is to be let in
+// with credentials.
 type CORS struct {
 	// Origins lists the origins to let in, like "https://example.com". "*"
 	// stands for every origin, and a leading "*." of the host for every
-	// subdomain: "https://*.example.com".
+	// subdomain: "https://*.example.com". "null" stands for pages that hide theirs,
+	// of which there are some on every site.
 	Origins []string
 	// AllowOrigin, if not nil, is asked for origins that are not in the list.
 	AllowOrigin func(origin string) bool
-	// Credentials lets the pages send cookies and other credentials.
+	// Credentials lets the pages send cookies and other credentials. It cannot be
+	// together with "*".
 	Credentials bool
 	// Methods is the answer to preflight requests. The default is GET, HEAD,
 	// PUT, PATCH, POST and DELETE.
@@ -44,14 +57,14 @@ const detailOrigin = "origin not allowed"
 func (c *CORS) apply(h http.Header, r *http.Request) bool {
 	origin := r.Header.Get("Origin")
 	wildcard := slices.Contains(c.Origins, "*")
-	if !wildcard || c.Credentials {
+	if !wildcard {
 		h.Add("Vary", "Origin")
 	}
-	if origin != "" && !wildcard && !c.allowed(origin, r.Host) {
+	if origin != "" && !wildcard && !c.allowed(origin, r) {
 		return false
 	}
 	switch {
-	case wildcard && !c.Credentials:
+	case wildcard:
 		h.Set("Access-Control-Allow-Origin", "*")
 	case origin != "":
 		h.Set("Access-Control-Allow-Origin", origin)
@@ -65,13 +78,14 @@ func (c *CORS) apply(h http.Header, r *http.Request) bool {
 	return true
 }
 
-// allowed checks an origin against the list.
-func (c *CORS) allowed(origin, host string) bool {
-	if u, err := url.Parse(origin); err == nil && u.Host != "" && strings.EqualFold(u.Host, host) {
+// allowed checks the origin of a request against the list.
+func (c *CORS) allowed(origin string, r *http.Request) bool {
+	normal := withoutPort(strings.ToLower(origin))
+	if isOwn(normal, r) {
 		return true
 	}
 	for _, o := range c.Origins {
-		if matchOrigin(o, origin) {
+		if matchOrigin(o, normal) {
 			return true
 		}
 	}
@@ -79,40 +93,20 @@ func (c *CORS) allowed(origin, host string) bool {
 }
 
 // matchOrigin compares an origin with a pattern, which may have "*." in front of
-// its host.
+// its host. Both are in the normal form.
 func matchOrigin(pattern, origin string) bool {
-	if strings.EqualFold(pattern, origin) {
-		return true
-	}
 	scheme, domain, ok := strings.Cut(pattern, "://*.")
 	if !ok {
-		return false
+		return pattern == origin
 	}
-	rest, ok := cutPrefixFold(origin, scheme+"://")
+	rest, ok := strings.CutPrefix(origin, scheme+"://")
 	if !ok {
 		return false
 	}
-	sub, ok := cutSuffixFold(rest, "."+domain)
+	sub, ok := strings.CutSuffix(rest, "."+domain)
 	// What the star stands for must be a plain host name: no port, no path, no
 	// user in front of the domain.
 	return ok && sub != "" && !strings.ContainsAny(sub, "/:@?#\\")
-}
-
-// cutPrefixFold is strings.CutPrefix without regard to case.
-func cutPrefixFold(s, prefix string) (string, bool) {
-	if len(s) < len(prefix) || !strings.EqualFold(s[:len(prefix)], prefix) {
-		return "", false
-	}
-	return s[len(prefix):], true
-}
-
-// cutSuffixFold is strings.CutSuffix without regard to case.
-func cutSuffixFold(s, suffix string) (string, bool) {
-	n := len(s) - len(suffix)
-	if n < 0 || !strings.EqualFold(s[n:], suffix) {
-		return "", false
-	}
-	return s[:n], true
 }
 
 // preflight answers an OPTIONS request of an allowed origin.

@@ -92,15 +92,6 @@ func TestHeadersOfCORS(t *testing.T) {
 	checkHeaders(t, res.header, want)
 }
 
-func TestAnyOriginWithCredentials(t *testing.T) {
-	s := start(t, &engine.Options{CORS: &engine.CORS{Origins: []string{"*"}, Credentials: true}})
-	res := s.request(t, http.MethodGet, pollingQuery, "", "Origin: http://a.example")
-	// Browsers do not take "*" together with credentials.
-	checkHeaders(t, res.header, map[string]string{
-		"Access-Control-Allow-Origin": "http://a.example", "Access-Control-Allow-Credentials": "true", "Vary": "Origin",
-	})
-}
-
 // In the reference the list of origins only decides about headers, which do not
 // concern WebSocket: a page of any origin can open one with the visitor's cookies.
 func TestFaultOriginsAreEnforced(t *testing.T) {

@@ -1,10 +1,13 @@
 package engine_test
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"crypto/tls"
+	"errors"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -53,26 +56,84 @@ func TestBehindMiddleware(t *testing.T) {
 	up.expect(t, "4hello")
 }
 
-// Where a connection cannot be taken over, the client is told so and can stay on
-// polling.
+// bare is a ResponseWriter that hides what the one below can do.
+type bare struct{ http.ResponseWriter }
+
+// Where a connection cannot be taken over, the client can stay on polling, and the
+// application is told.
 func TestWithoutHijacking(t *testing.T) {
-	s := serve(t, nil, func(h http.Handler) http.Handler {
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			h.ServeHTTP(struct{ http.ResponseWriter }{w}, r)
-		})
+	var logs logBook
+	refused := newMailbox[*engine.RequestError]()
+	s := serve(t, &engine.Options{
+		Logger:    logs.logger(slog.LevelInfo),
+		OnRefused: func(_ *http.Request, e *engine.RequestError) { refused.put(e) },
+	}, func(h http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { h.ServeHTTP(bare{w}, r) })
 	}, nil)
 	s.onMessage = sendBack
+	res := s.request(t, http.MethodGet, pollingQuery, "")
+	if o, err := parseOpen(res.body); err != nil || len(o.Upgrades) != 0 {
+		t.Errorf("upgrades %q are offered, error %v", o.Upgrades, err)
+	}
+	s.next(t)
 	c := s.openPolling(t)
 	for _, query := range []string{websocketQuery, websocketQuery + "&sid=" + c.sid} {
 		ws, res, err := s.open(t).handshakeWS(query, "")
-		if err != nil || ws != nil || res.status < 400 {
+		if err != nil || ws != nil || res.status != http.StatusNotImplemented {
 			t.Errorf("got %d %q, error %v", res.status, res.body, err)
+		}
+		e, ok := refused.take(patience)
+		if !ok || e.Code != engine.NoWebSocket || !errors.Is(e, http.ErrNotSupported) || !strings.Contains(e.Error(), "engine_test.bare") {
+			t.Errorf("OnRefused got %v", e)
 		}
 	}
 	c.mustPost(t, "4hello")
 	c.expectGet(t, "4hello")
-	if n := s.engine.Len(); n != 1 {
-		t.Errorf("%d sessions, want 1", n)
+	if n := s.engine.Len(); n != 2 {
+		t.Errorf("%d sessions, want 2", n)
+	}
+	if lines := logs.lines("level=WARN", "engine_test.bare"); len(lines) != 1 || len(logs.lines()) != 1 {
+		t.Errorf("logged: %q", logs.lines())
+	}
+}
+
+// careless panics as gin's writer does if the one below cannot do what it can.
+type careless struct{ http.ResponseWriter }
+
+func (w careless) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+func (w careless) Flush() { w.ResponseWriter.(http.Flusher).Flush() }
+
+func (w careless) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	return w.ResponseWriter.(http.Hijacker).Hijack()
+}
+
+// A writer whose methods panic is not asked if the one below it lacks them.
+func TestBehindCarelessWriters(t *testing.T) {
+	for name, below := range map[string]func(w http.ResponseWriter) http.ResponseWriter{
+		"that unwraps": func(w http.ResponseWriter) http.ResponseWriter { return &opaque{ResponseWriter: w} },
+		"that hides":   func(w http.ResponseWriter) http.ResponseWriter { return bare{w} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			var logs logBook
+			s := serve(t, nil, func(h http.Handler) http.Handler {
+				return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { h.ServeHTTP(careless{below(w)}, r) })
+			}, func(hs *httptest.Server) {
+				hs.Config.ErrorLog = slog.NewLogLogger(slog.NewTextHandler(&logs, nil), slog.LevelError)
+			})
+			s.onMessage = sendBack
+			c := s.openPolling(t)
+			large := "4" + strings.Repeat("x", 3000) // which waits in a buffer of net/http until the handler has returned or panicked
+			c.mustPost(t, large)
+			c.expectGet(t, large)
+			ws, res, err := s.open(t).handshakeWS(websocketQuery, "")
+			if hidden := name == "that hides"; err != nil || hidden != (ws == nil) || hidden && res.status != http.StatusNotImplemented {
+				t.Errorf("websocket: got %d %q, error %v", res.status, res.body, err)
+			}
+			if lines := logs.lines(); len(lines) != 0 {
+				t.Errorf("the HTTP server logged %.300q", lines)
+			}
+		})
 	}
 }
 
@@ -83,11 +144,13 @@ func TestFaultPrefixOfThePath(t *testing.T) {
 		"/socket.io/":             http.StatusOK,
 		"/app/socket.io/":         http.StatusOK,
 		"/":                       http.StatusOK,
-		"/socket.io":              http.StatusNotFound,
+		"/socket.io":              http.StatusOK,
+		"/app/socket.io":          http.StatusOK,
 		"/engine.io/":             http.StatusNotFound,
 		"/socket.io/x":            http.StatusNotFound,
 		"/socket.io/socket.io.js": http.StatusNotFound,
 		"/xsocket.io":             http.StatusNotFound,
+		"/xsocket.io/":            http.StatusNotFound,
 	} {
 		conn := s.open(t)
 		request := strings.Replace(formatRequest(http.MethodGet, pollingQuery, ""), "/engine.io/", path, 1)
@@ -241,6 +304,9 @@ func TestPollingOverHTTP2(t *testing.T) {
 			t.Errorf("HTTP/%d, want 2", res.ProtoMajor)
 		}
 		b, err := io.ReadAll(res.Body)
+		if len(b) > 1024 && !res.Uncompressed {
+			t.Errorf("%d bytes were not compressed", len(b))
+		}
 		return res.StatusCode, string(b), err
 	}
 	must := func(method, query, body, want string) string {
@@ -252,8 +318,8 @@ func TestPollingOverHTTP2(t *testing.T) {
 		return got
 	}
 	o, err := parseOpen(must(http.MethodGet, pollingQuery, "", ""))
-	if err != nil {
-		t.Fatal(err)
+	if err != nil || len(o.Upgrades) != 1 { // A WebSocket has a connection of its own.
+		t.Fatalf("upgrades %q, error %v", o.Upgrades, err)
 	}
 	p := s.next(t)
 	query := pollingQuery + "&sid=" + o.SID
@@ -271,6 +337,9 @@ func TestPollingOverHTTP2(t *testing.T) {
 			must(http.MethodGet, query, "", "bAQI=")
 		}
 	}
+	large := strings.Repeat("x", 3000)
+	p.send(large)
+	must(http.MethodGet, query, "", "4"+large)
 	// A poll that is cancelled closes its stream and not the connection.
 	ctx, cancel := context.WithCancel(t.Context())
 	polled := make(chan error, 1)
@@ -284,4 +353,49 @@ func TestPollingOverHTTP2(t *testing.T) {
 		t.Error("the cancelled poll was answered")
 	}
 	p.expectClose(t, engine.TransportError)
+}
+
+// OnRefused is told of requests that are no WebSocket handshakes, too.
+func TestBadWebSocketHandshakesAreRefusals(t *testing.T) {
+	refused := newMailbox[*engine.RequestError]()
+	s := start(t, &engine.Options{OnRefused: func(_ *http.Request, e *engine.RequestError) { refused.put(e) }})
+	res := s.request(t, http.MethodGet, websocketQuery, "", "Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: short")
+	if res.status != http.StatusBadRequest {
+		t.Errorf("got %d %q", res.status, res.body)
+	}
+	if e, ok := refused.take(patience); !ok || e.Code != engine.BadRequest || e.Message != res.body[:len(res.body)-1] {
+		t.Errorf("OnRefused got %v, the client %q", e, res.body)
+	}
+}
+
+// An answer is compressed only if nobody else can do that: a writer in between may, and need not look at the headers.
+func TestCompressionIsLeftToMiddleware(t *testing.T) {
+	around := func(wrap func(w http.ResponseWriter) http.ResponseWriter) func(http.Handler) http.Handler {
+		return func(h http.Handler) http.Handler {
+			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { h.ServeHTTP(wrap(w), r) })
+		}
+	}
+	for name, tt := range map[string]struct {
+		wrap func(http.Handler) http.Handler
+		want string
+	}{
+		"nothing":             {nil, "gzip"},
+		"a writer":            {around(func(w http.ResponseWriter) http.ResponseWriter { return bare{w} }), ""},
+		"one that unwraps":    {around(func(w http.ResponseWriter) http.ResponseWriter { return &opaque{ResponseWriter: w} }), ""},
+		"http.TimeoutHandler": {func(h http.Handler) http.Handler { return http.TimeoutHandler(h, patience, "") }, ""},
+		"a header": {around(func(w http.ResponseWriter) http.ResponseWriter {
+			w.Header().Set("Content-Encoding", "identity")
+			return w
+		}), "identity"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := serve(t, &engine.Options{Logger: slog.New(slog.DiscardHandler)}, tt.wrap, nil)
+			c := s.openPolling(t)
+			c.peer.send(strings.Repeat("x", 3000))
+			res := s.request(t, http.MethodGet, c.query(), "", "Accept-Encoding: gzip")
+			if got := res.header.Get("Content-Encoding"); got != tt.want || got != "gzip" && len(res.body) != 3001 {
+				t.Errorf("Content-Encoding %q, %d bytes, want %q", got, len(res.body), tt.want)
+			}
+		})
+	}
 }

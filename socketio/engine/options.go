@@ -1,10 +1,13 @@
 package engine
 
 import (
+	"cmp"
+	"fmt"
 	"log/slog"
 	"math"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/tandem-go/tandem/socketio/internal/budget"
@@ -20,9 +23,10 @@ const (
 // reference server, with bounds where it has none.
 type Options struct {
 	// Path is the end that request paths must have, "/socket.io/" for example;
-	// other requests are answered with 404. "/" and the empty path are always
-	// served, so that the server works behind http.StripPrefix. The default,
-	// "", serves every path.
+	// other requests are answered with 404. A slash at its end makes no difference:
+	// clients ask for the path with one, and without it if they have been given
+	// addTrailingSlash: false. "/" and the empty path are always served, so that the
+	// server works behind http.StripPrefix. The default, "", serves every path.
 	Path string
 
 	// PingInterval is the time from one answered ping to the next. The default
@@ -102,11 +106,19 @@ type Options struct {
 	// are not asked for again. The client is refused if it returns an error: with
 	// the message of a [*RefusedError], and with "Forbidden" otherwise.
 	AllowRequest func(r *http.Request) error
-	// CORS lets pages of other origins in. If nil, the default, no CORS headers
-	// are sent and the origin is not checked.
+	// CORS lists the origins whose pages are let in. If nil, the default, the origin is
+	// not checked: the pages of every site can open a WebSocket, with the cookies that
+	// the browser has for this server. No CORS headers are sent then, so that pages of other
+	// origins cannot use polling.
 	CORS *CORS
+	// SameOriginOnly refuses pages of other origins. It is for applications that know
+	// their users by cookies, and is the same as a CORS without origins. NewServer
+	// panics if there is a CORS too.
+	SameOriginOnly bool
 	// Cookie, if not nil, is sent with the first answer of a session, with the
-	// session's id as its value.
+	// session's id as its value. The default name is "io", the default path "/", and
+	// the default SameSite http.SameSiteLaxMode. HttpOnly is always set: no page needs to
+	// read it. NewServer panics if the cookie is not valid.
 	Cookie *http.Cookie
 	// Header, if not nil, may change the headers of each successful answer.
 	// initial tells the first answer of a session.
@@ -114,6 +126,12 @@ type Options struct {
 	// CompressionThreshold is the size in bytes from which on answers to polls
 	// are compressed, if the client allows it. The default is 1024; a negative
 	// value disables compression.
+	//
+	// Only the HTTP server's own ResponseWriter gets compressed answers. Behind a
+	// middleware that wraps it, a logger for example, or in a framework that does,
+	// such as gin or echo, answers are left to a middleware that compresses, if there
+	// is one: nothing says for certain whether there is, and an answer that has been compressed twice is
+	// unreadable.
 	CompressionThreshold int
 
 	// NewID makes the id of a session. It must be unguessable and unique. The
@@ -121,7 +139,11 @@ type Options struct {
 	NewID func(r *http.Request) (string, error)
 	// OnRefused, if not nil, is told of each request that is refused.
 	OnRefused func(r *http.Request, e *RequestError)
-	// Logger gets panics of receivers, and why a connection cannot be parked. The default is slog.Default.
+	// Logger gets what the application should know: panics of receivers, why a connection
+	// cannot be parked or taken over, errors of AllowRequest and NewID, and which
+	// origins and old clients are refused. What repeats is logged once, and then
+	// each minute how often it has happened. At debug level it gets each request that is refused. The
+	// default is slog.Default.
 	Logger *slog.Logger
 }
 
@@ -147,6 +169,7 @@ func (o *Options) withDefaults() Options {
 	if o != nil {
 		opts = *o
 	}
+	opts.setHTTP()
 	setDefault(&opts.PingInterval, 25*time.Second)
 	setDefault(&opts.PingTimeout, 20*time.Second)
 	setDefault(&opts.UpgradeTimeout, 10*time.Second)
@@ -177,6 +200,31 @@ func (o *Options) withDefaults() Options {
 		opts.Logger = slog.Default()
 	}
 	return opts
+}
+
+// setHTTP fills in what concerns paths, origins and cookies. It panics if that cannot work.
+func (o *Options) setHTTP() {
+	if o.Path != "" {
+		o.Path = "/" + strings.Trim(o.Path, "/")
+	}
+	switch {
+	case o.CORS != nil && o.SameOriginOnly:
+		panic("engine: Options.SameOriginOnly and Options.CORS contradict each other") //nolint:forbidigo // a programming error, documented at NewServer
+	case o.SameOriginOnly:
+		o.CORS = new(CORS)
+	case o.CORS != nil:
+		o.CORS = o.CORS.normal()
+	}
+	if o.Cookie == nil {
+		return
+	}
+	c := *o.Cookie //nolint:gosec // Its attributes are the caller's choice.
+	c.Name, c.Path = cmp.Or(c.Name, "io"), cmp.Or(c.Path, "/")
+	c.SameSite, c.HttpOnly = cmp.Or(c.SameSite, http.SameSiteLaxMode), true
+	if err := c.Valid(); err != nil {
+		panic(fmt.Sprintf("engine: Options.Cookie: %v", err)) //nolint:forbidigo // a programming error, documented at NewServer
+	}
+	o.Cookie = &c
 }
 
 // setDefault replaces a value that is not positive.

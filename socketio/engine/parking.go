@@ -18,7 +18,6 @@ type parking struct {
 	inputs sync.Pool                   // of *input
 
 	failure atomic.Pointer[error] // why the last connection could not be parked; nil if it could
-	warned  atomic.Bool
 
 	mu    sync.Mutex // held while the poller is opened
 	next  time.Time  // when that is tried again
@@ -34,8 +33,8 @@ func (srv *Server) park(conn net.Conn, c *wsConn) bool {
 		return false
 	}
 	err := srv.parking.adopt(conn, c)
-	if err != nil && !errors.Is(err, park.ErrUnsupported) && !srv.parking.warned.Swap(true) {
-		srv.opts.Logger.Warn("engine: a goroutine reads a connection that cannot be parked; further ones are not reported", "err", err)
+	if err != nil && !errors.Is(err, park.ErrUnsupported) {
+		srv.logs.Warn("engine: a goroutine reads a connection that cannot be parked", "err", err)
 	}
 	return err == nil
 }

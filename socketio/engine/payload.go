@@ -69,11 +69,14 @@ func (w *patientWriter) Write(b []byte) (n int, err error) {
 func (w *patientWriter) renew() { _ = w.rc.SetWriteDeadline(time.Now().Add(w.timeout)) }
 
 // finish makes an answer leave while its deadline is in force, unless err says that it is
-// not complete. A writer that cannot flush sends it when the handler returns.
+// not complete. A writer that may not be able to flush sends it when the handler returns.
 func (w *patientWriter) finish(err error) error {
 	defer func() { _ = w.rc.SetWriteDeadline(time.Time{}) }()
 	if err != nil {
 		return err
+	}
+	if !flushes(w.w) {
+		return nil
 	}
 	w.renew()
 	if err := w.rc.Flush(); err != nil && !errors.Is(err, http.ErrNotSupported) {

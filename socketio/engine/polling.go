@@ -2,6 +2,7 @@ package engine
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -121,20 +122,25 @@ func (srv *Server) openPolling(w http.ResponseWriter, r *http.Request) {
 	defer s.endOnPanic(false)
 	s.acceptLocked()
 	s.arm(srv.timers.pingInterval)
-	var upgrades []string
-	if !srv.opts.DisableUpgrades {
-		for _, t := range srv.opts.Transports {
-			if t == WebSocket {
-				upgrades = append(upgrades, t)
-			}
-		}
-	}
 	srv.setCookie(w.Header(), s)
 	q := srv.newQueue()
-	q.append(srv, []*packet.Frame{srv.openFrame(s, upgrades...)})
+	q.append(srv, []*packet.Frame{srv.openFrame(s, srv.upgrades(w)...)})
 	// A client that does not get its session leaves it to the heartbeat.
 	_ = srv.writePoll(w, r, q, nil, true)
 	srv.freeQueue(q, nil)
+}
+
+// upgrades returns the transports that the client of a polling handshake may change to.
+func (srv *Server) upgrades(w http.ResponseWriter) []string {
+	if srv.opts.DisableUpgrades || !slices.Contains(srv.opts.Transports, WebSocket) {
+		return nil
+	}
+	if !mayUpgrade(w) {
+		_, err := hijacker(w)
+		srv.logs.Warn(warnNoWebSocket, "err", err)
+		return nil
+	}
+	return []string{WebSocket}
 }
 
 // servePolling serves a request of a session that uses polling.

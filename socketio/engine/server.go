@@ -8,10 +8,12 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/tandem-go/tandem/socketio/internal/budget"
 	"github.com/tandem-go/tandem/socketio/internal/flush"
 	"github.com/tandem-go/tandem/socketio/internal/idtable"
+	"github.com/tandem-go/tandem/socketio/internal/logonce"
 	"github.com/tandem-go/tandem/socketio/internal/packet"
 	"github.com/tandem-go/tandem/socketio/internal/wheel"
 	"github.com/tandem-go/tandem/socketio/internal/wsframe"
@@ -42,6 +44,10 @@ type Server struct {
 
 	compressing chan struct{} // holds as many as may compress at the same time
 
+	logs    *logonce.Log
+	refused atomic.Uint64 // requests
+	faults  atomic.Uint64 // sessions whose clients have violated the protocol
+
 	handshakes handshakes
 	output     *budget.Budget // of what waits for clients
 	input      *budget.Budget // of what clients have sent
@@ -62,7 +68,9 @@ type Server struct {
 }
 
 // NewServer returns a server that asks accept for the receiver of each new
-// session. opts may be nil. No goroutine is started before the first session.
+// session. opts may be nil. It panics if the options contradict themselves, or if
+// their lists of origins or their cookie cannot work. No goroutine is started before
+// the first session.
 func NewServer(accept Accept, opts *Options) *Server {
 	srv := &Server{
 		opts:     opts.withDefaults(),
@@ -76,6 +84,7 @@ func NewServer(accept Accept, opts *Options) *Server {
 
 		compressing: make(chan struct{}, runtime.GOMAXPROCS(0)),
 	}
+	srv.logs = logonce.New(srv.opts.Logger)
 	srv.output, srv.input = budget.New(srv.opts.OutputBudget), budget.New(srv.opts.InputBudget)
 	srv.limits = wsframe.Limits{MaxMessage: srv.opts.MaxPayload, MaxFragments: srv.opts.MaxFragments}
 	srv.timers = newTimers(srv.wheel, &srv.opts)
@@ -117,7 +126,8 @@ func (srv *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // serves reports whether a request path is the server's.
 func (srv *Server) serves(path string) bool {
-	return srv.opts.Path == "" || path == "" || path == "/" || strings.HasSuffix(path, srv.opts.Path)
+	path = strings.TrimSuffix(path, "/")
+	return srv.opts.Path == "" || path == "" || strings.HasSuffix(path, srv.opts.Path)
 }
 
 // Len returns the number of open sessions.
@@ -253,6 +263,7 @@ func (srv *Server) Shutdown(ctx context.Context) error {
 			srv.wheel.Close()
 			srv.pool.Close()
 			srv.parking.close()
+			srv.logs.Close()
 			close(srv.stopped)
 		}()
 	})

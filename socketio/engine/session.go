@@ -1,12 +1,15 @@
 package engine
 
 import (
+	"fmt"
+	"log/slog"
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
 
 	"github.com/tandem-go/tandem/socketio/internal/budget"
 	"github.com/tandem-go/tandem/socketio/internal/flush"
+	"github.com/tandem-go/tandem/socketio/internal/logonce"
 	"github.com/tandem-go/tandem/socketio/internal/packet"
 	"github.com/tandem-go/tandem/socketio/internal/wheel"
 )
@@ -207,9 +210,15 @@ func (s *Session) recoverPanic() {
 	if v == nil {
 		return
 	}
-	s.srv.opts.Logger.Error("engine: receiver panicked", "session", s.ID(), "panic", v, "stack", string(debug.Stack()))
+	s.srv.logs.Error("engine: receiver panicked", "session", s.ID(), "panic", logonce.Cut(fmt.Sprint(v)), "stack", stack{})
 	s.end(ending{reason: TransportError, err: ErrPanic})
 }
+
+// stack is the stack of the goroutine that logs it.
+type stack struct{}
+
+// LogValue returns the stack as text.
+func (stack) LogValue() slog.Value { return slog.StringValue(string(debug.Stack())) }
 
 // endOnPanic ends a session whose handshake is ended by a panic of the user's code,
 // such as Options.Header, which net/http will report. Unless the receiver is to

@@ -22,11 +22,17 @@ type Stats struct {
 	// disabled, and where the platform has none. Parking is tried again for each new
 	// connection.
 	ParkingError error
+	// Refused counts the requests that were refused since the start of the server: those
+	// that Options.OnRefused is told of.
+	Refused uint64
+	// Faults counts the sessions that were ended since the start of the server because
+	// their clients violated the protocol or a limit.
+	Faults uint64
 }
 
 // Stats returns the present numbers. It looks at all sessions.
 func (srv *Server) Stats() Stats {
-	st := Stats{HeldUp: srv.parking.heldUp(), ParkingError: srv.parking.err()}
+	st := Stats{HeldUp: srv.parking.heldUp(), ParkingError: srv.parking.err(), Refused: srv.refused.Load(), Faults: srv.faults.Load()}
 	for s := range srv.Sessions() {
 		s.mu.Lock()
 		c := s.conn

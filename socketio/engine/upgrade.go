@@ -41,7 +41,7 @@ func (srv *Server) upgradeSession(w http.ResponseWriter, r *http.Request, s *Ses
 	s.mu.Lock()
 	if s.State() == StateClosed || s.poll == nil || s.poll.upgrade != nil {
 		s.mu.Unlock()
-		srv.turnAway(w, head)
+		srv.turnAway(w, r, head)
 		return
 	}
 	s.poll.upgrade = u
@@ -49,7 +49,7 @@ func (srv *Server) upgradeSession(w http.ResponseWriter, r *http.Request, s *Ses
 	srv.tasks.Add(1)
 	s.mu.Unlock()
 
-	conn, early, err := hijack(w)
+	conn, early, err := srv.hijack(w, r)
 	var l link
 	if err == nil {
 		l = u.conn.adopt(conn)

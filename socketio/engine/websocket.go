@@ -1,9 +1,11 @@
 package engine
 
 import (
+	"bufio"
 	"bytes"
 	"crypto/sha1" //nolint:gosec // The protocol of WebSocket prescribes it.
 	"encoding/base64"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -43,12 +45,16 @@ func (srv *Server) openFrame(s *Session, upgrades ...string) *packet.Frame {
 // serveWebSocket serves a request to change to WebSocket: a handshake, or the
 // upgrade of a session.
 func (srv *Server) serveWebSocket(w http.ResponseWriter, r *http.Request, a admission) {
-	if !checkWebSocket(w, r) {
+	if !srv.checkWebSocket(w, r) {
+		return
+	}
+	if _, err := hijacker(w); err != nil {
+		srv.refuse(w, r, true, refusal(NoWebSocket, "", err).warned(warnNoWebSocket))
 		return
 	}
 	if a.transport != WebSocket {
 		// The reference server does this too; there is nothing to talk about.
-		srv.turnAway(w, srv.switching(w, r, nil, false))
+		srv.turnAway(w, r, srv.switching(w, r, nil, false))
 		return
 	}
 	if a.session != nil {
@@ -60,10 +66,11 @@ func (srv *Server) serveWebSocket(w http.ResponseWriter, r *http.Request, a admi
 
 // checkWebSocket checks what RFC 6455 wants of the request, and answers one that
 // does not comply.
-func checkWebSocket(w http.ResponseWriter, r *http.Request) bool {
+func (srv *Server) checkWebSocket(w http.ResponseWriter, r *http.Request) bool {
 	refuse := func(status int, text string) bool {
 		w.Header().Set("Connection", "close")
 		http.Error(w, text, status)
+		srv.report(r, &RequestError{Code: BadRequest, Message: text})
 		return false
 	}
 	key, err := base64.StdEncoding.DecodeString(r.Header.Get("Sec-Websocket-Key"))
@@ -80,11 +87,16 @@ func checkWebSocket(w http.ResponseWriter, r *http.Request) bool {
 }
 
 // hijack takes the connection over. early is what the client has sent already
-// and net/http has read; net/http's buffers are not kept.
-func hijack(w http.ResponseWriter) (conn net.Conn, early []byte, err error) {
-	conn, rw, err := http.NewResponseController(w).Hijack()
+// and net/http has read; net/http's buffers are not kept. If that fails the request is
+// refused.
+func (srv *Server) hijack(w http.ResponseWriter, r *http.Request) (conn net.Conn, early []byte, err error) {
+	h, err := hijacker(w)
+	var rw *bufio.ReadWriter
+	if err == nil {
+		conn, rw, err = h.Hijack()
+	}
 	if err != nil {
-		http.Error(w, "WebSocket is not supported here", http.StatusInternalServerError)
+		srv.refuse(w, r, true, refusal(NoWebSocket, "", fmt.Errorf("taking the connection over from a %T: %w", w, err)).warned(warnNoWebSocket))
 		return nil, nil, err
 	}
 	// The deadlines of the http.Server are over.
@@ -163,7 +175,7 @@ func (srv *Server) openWebSocket(w http.ResponseWriter, r *http.Request) {
 	}
 	defer s.endOnPanic(true)
 	head := srv.switching(w, r, s, true)
-	conn, early, err := hijack(w)
+	conn, early, err := srv.hijack(w, r)
 	if err != nil {
 		// Nobody has heard of the session, so nobody is told of its end.
 		s.end(ending{reason: TransportError, err: err})
@@ -201,8 +213,8 @@ func (srv *Server) answerHandshake(s *Session, head []byte) {
 
 // turnAway accepts a WebSocket only to close it, which is how the reference
 // server refuses one that it has no use for.
-func (srv *Server) turnAway(w http.ResponseWriter, head []byte) {
-	conn, _, err := hijack(w)
+func (srv *Server) turnAway(w http.ResponseWriter, r *http.Request, head []byte) {
+	conn, _, err := srv.hijack(w, r)
 	if err != nil {
 		return
 	}

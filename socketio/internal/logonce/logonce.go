@@ -1,0 +1,138 @@
+// Package logonce logs what may happen again and again without filling the log: each kind of line once, then at most once a [Period] how many
+// more there were, and once that it is over.
+package logonce
+
+import (
+	"context"
+	"log/slog"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Period is how often a kind of line is logged at most while it goes on.
+const Period = time.Minute
+
+// MaxText is the number of bytes that [Cut] leaves of a text.
+const MaxText = 200
+
+// Cut shortens a text that a client has sent, for a line of the log.
+func Cut(s string) string {
+	if len(s) <= MaxText {
+		return s
+	}
+	return strings.ToValidUTF8(s[:MaxText], "") + "..."
+}
+
+// A Log logs lines by their kind, which is their message. Messages must be constants: a Log keeps those of the last period. It is safe for
+// concurrent use, and needs no goroutine while nothing is logged.
+type Log struct {
+	log *slog.Logger
+
+	mu     sync.Mutex
+	kinds  map[string]*kind
+	closed bool
+	timers sync.WaitGroup // those that are armed, and what they run
+}
+
+// kind is what has happened with one message since it was logged.
+type kind struct {
+	level      slog.Level
+	timer      *time.Timer
+	suppressed int // in this period
+	total      int // of those that have been told of
+}
+
+// New returns a Log that writes to a logger.
+func New(log *slog.Logger) *Log { return &Log{log: log, kinds: make(map[string]*kind)} }
+
+// Warn logs a line unless one with the same message has been logged a short while ago: then it only counts. The arguments are those of
+// [slog.Logger.Warn]. What is expensive to make should be a [slog.LogValuer], which is asked only if it is logged.
+func (l *Log) Warn(msg string, args ...any) { l.write(slog.LevelWarn, msg, args) }
+
+// Error is Warn for lines with the level of errors.
+func (l *Log) Error(msg string, args ...any) { l.write(slog.LevelError, msg, args) }
+
+func (l *Log) write(level slog.Level, msg string, args []any) {
+	if l.admit(level, msg) {
+		for i, arg := range args {
+			if v, ok := arg.(slog.LogValuer); ok {
+				args[i] = v.LogValue() // A handler may ask on another goroutine, whose stack is another one.
+			}
+		}
+		l.log.Log(context.Background(), level, msg, args...)
+	}
+}
+
+// admit reports whether a line is the first of its kind.
+func (l *Log) admit(level slog.Level, msg string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if k := l.kinds[msg]; k != nil {
+		k.suppressed++
+		return false
+	}
+	k := &kind{level: level}
+	l.kinds[msg] = k
+	if !l.closed {
+		l.timers.Add(1)
+		k.timer = time.AfterFunc(Period, func() { l.tell(msg, k) })
+	}
+	return true
+}
+
+// tell logs how often a line was suppressed in the period that is over, or that there was none any more.
+func (l *Log) tell(msg string, k *kind) {
+	defer l.timers.Done()
+	l.mu.Lock()
+	if l.closed { // and Close tells
+		l.mu.Unlock()
+		return
+	}
+	n, total := k.take()
+	if n > 0 {
+		l.timers.Add(1)
+		k.timer.Reset(Period)
+	} else {
+		delete(l.kinds, msg)
+	}
+	l.mu.Unlock()
+	switch {
+	case n > 0:
+		l.repeated(msg, k.level, n)
+	case total > 0:
+		l.log.Log(context.Background(), k.level, msg, "over", true, "suppressed", total)
+	}
+}
+
+// take returns the number of lines that nobody has been told of, and that of the others. The Log's mu is held.
+func (k *kind) take() (fresh, told int) {
+	fresh, told = k.suppressed, k.total
+	k.suppressed, k.total = 0, k.total+fresh
+	return fresh, told
+}
+
+func (l *Log) repeated(msg string, level slog.Level, n int) {
+	l.log.Log(context.Background(), level, msg, "suppressed", n)
+}
+
+// Close logs what has been suppressed and not been told of. It waits for lines that are being logged. Afterwards each kind is logged once.
+func (l *Log) Close() {
+	untold := make(map[string]int)
+	levels := make(map[string]slog.Level)
+	l.mu.Lock()
+	l.closed = true
+	for msg, k := range l.kinds {
+		if k.timer != nil && k.timer.Stop() {
+			l.timers.Done()
+		}
+		if n, _ := k.take(); n > 0 {
+			untold[msg], levels[msg] = n, k.level
+		}
+	}
+	l.mu.Unlock()
+	l.timers.Wait()
+	for msg, n := range untold {
+		l.repeated(msg, levels[msg], n)
+	}
+}
