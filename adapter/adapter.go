@@ -78,7 +78,8 @@ type Adapter interface {
 
 // Target selects sockets: those in any of Rooms (all of the namespace if Rooms
 // is empty) that are in none of Except. The id of a socket is a room that only
-// this socket is in. The zero value selects the whole namespace.
+// this socket is in. The zero value selects the whole namespace. Package socketio does
+// not call an adapter for a selection of nobody.
 type Target struct {
 	Rooms  []string
 	Except []string

@@ -139,7 +139,8 @@ func (n *Namespace) remove(s *Socket) {
 // broadcast is where the methods below start from.
 func (n *Namespace) broadcast() Broadcast { return Broadcast{nsp: n} }
 
-// To selects the sockets in any of the rooms. The id of a socket is a room, too.
+// To selects the sockets in any of the rooms, nobody if it names none. The id of a
+// socket is a room, too.
 func (n *Namespace) To(rooms ...string) Broadcast { return n.broadcast().To(rooms...) }
 
 // Except selects all sockets but those in any of the rooms.

@@ -158,7 +158,8 @@ func (s *Socket) OnAny(h Handler) {
 // others selects all sockets of the namespace but this one.
 func (s *Socket) others() Broadcast { return s.nsp.Except(s.id) }
 
-// To selects the sockets in any of the rooms, without this one.
+// To selects the sockets in any of the rooms, without this one; nobody if it names no
+// room.
 func (s *Socket) To(rooms ...string) Broadcast { return s.others().To(rooms...) }
 
 // Except selects all sockets of the namespace without this one and without those
