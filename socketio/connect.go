@@ -293,9 +293,9 @@ func (s *Socket) keepRooms() {
 // runDisconnect runs the disconnect functions, the last task of a socket that was
 // connected.
 func (s *Socket) runDisconnect() {
-	reason := s.ended().reason
+	reason, ctx := s.ended().reason, s.nsp.server.ctx
 	for _, fn := range s.nsp.router.load().disconnect {
-		s.report("disconnect", s.protect(func(ctx context.Context) error {
+		s.report("disconnect", s.protect(func(context.Context) error {
 			fn(ctx, s, reason)
 			return nil
 		}))

@@ -65,8 +65,10 @@ func (n *Namespace) OnConnect(fn func(ctx context.Context, s *Socket) error) {
 
 // OnDisconnect adds a function to be called for every socket that has
 // disconnected, once, after the handler that may be running for it has returned.
-// The socket has left its rooms by then; [Socket.Rooms] still names them. ctx has
-// ended, but carries on the context's values.
+// The socket has left its rooms by then; [Socket.Rooms] still names them. ctx is not that
+// of the socket, which has ended: it lives on until the context of [Server.Shutdown] ends,
+// or the server has shut down, so that fn can tell other servers and databases of the end.
+// Shutdown waits for fn: what may take long should have a deadline of its own.
 func (n *Namespace) OnDisconnect(fn func(ctx context.Context, s *Socket, r Reason)) {
 	n.router.update(func(r *routes) { r.disconnect = append(r.disconnect, fn) })
 }

@@ -45,7 +45,8 @@ type Server struct {
 	handling     context.Context //nolint:containedctx // its life is the server's
 	stopHandling context.CancelFunc
 
-	// ctx is what the server's own operations run under; stop ends it.
+	// ctx is what the server's own operations and the disconnect functions run under;
+	// stop ends it.
 	ctx  context.Context //nolint:containedctx // its life is the server's
 	stop context.CancelFunc
 
@@ -230,6 +231,8 @@ func (srv *Server) encodeOnce(p *adapter.Packet) *encoded {
 // [http.Server.RegisterOnShutdown] can call this method, so that they end at once.
 func (srv *Server) Shutdown(ctx context.Context) error {
 	srv.draining.Store(true)
+	defer srv.stop()
+	defer context.AfterFunc(ctx, srv.stop)()
 	srv.engine.StopAccepting()
 
 	grace, cancel := halfOf(ctx)
@@ -256,7 +259,6 @@ func (srv *Server) Shutdown(ctx context.Context) error {
 			err = e
 		}
 	}
-	srv.stop()
 	return err
 }
 
