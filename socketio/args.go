@@ -110,8 +110,9 @@ type ArgsUnmarshaler interface {
 }
 
 // ArgsMarshaler is implemented by types that stand for several arguments, or for
-// none, when they are emitted through [EventOf] and [CallOf] or returned by the
-// handler of [OnWithAck].
+// none, when they are the sole argument of an event or of an acknowledgement, whichever
+// method sends it. Beside another argument, or inside one, such a value is an error,
+// unless its type has a MarshalJSON method.
 type ArgsMarshaler interface {
 	MarshalArgs() []any
 }
@@ -216,14 +217,6 @@ func bindPointer[T any](a Args, v any) (T, error) {
 	}
 	t, _ := v.(T)
 	return t, nil
-}
-
-func spread[T any](v T) []any {
-	boxed := any(v) // once: boxing allocates
-	if m, ok := boxed.(ArgsMarshaler); ok {
-		return m.MarshalArgs()
-	}
-	return []any{boxed}
 }
 
 // replyArgs makes Args of an answer that an adapter has collected.

@@ -49,11 +49,7 @@ func answer[Res any](e *Event, res Res) error {
 	if done, err := e.ackScalar(res); done {
 		return e.ackFailure(err)
 	}
-	boxed := any(res) // once: boxing allocates
-	if m, ok := boxed.(ArgsMarshaler); ok {
-		return acknowledge(e, m.MarshalArgs()...)
-	}
-	return acknowledge(e, boxed)
+	return acknowledge(e, res)
 }
 
 // acknowledge answers an event whose sender still waits. That the sender has gone
@@ -87,7 +83,7 @@ func (e EventOf[T]) Handle(r Registrar, fn func(ctx context.Context, s *Socket, 
 
 // Emit emits the event.
 func (e EventOf[T]) Emit(to Emitter, arg T) error {
-	return to.Emit(string(e), spread(arg)...)
+	return to.Emit(string(e), arg)
 }
 
 // CallOf declares an event that is acknowledged, with an argument of type Req and
@@ -103,13 +99,13 @@ func (c CallOf[Req, Res]) Handle(r Registrar, fn func(ctx context.Context, s *So
 
 // Call emits the event to one socket and returns its answer.
 func (c CallOf[Req, Res]) Call(ctx context.Context, to Caller, req Req) (Res, error) {
-	return As[Res](to.EmitWithAck(ctx, string(c), spread(req)...))
+	return As[Res](to.EmitWithAck(ctx, string(c), req))
 }
 
 // CallAll emits the event to many sockets and returns their answers. If some are
 // missing it returns those that came beside the error.
 func (c CallOf[Req, Res]) CallAll(ctx context.Context, to MultiCaller, req Req) ([]Res, error) {
-	return AllAs[Res](to.EmitWithAck(ctx, string(c), spread(req)...))
+	return AllAs[Res](to.EmitWithAck(ctx, string(c), req))
 }
 
 // Emitter is what an event can be emitted to: [*Socket], [Unicast], [*Namespace],

@@ -57,7 +57,7 @@ func OnServerWithAck[Req, Res any](r ServerRegistrar, event string, fn func(ctx 
 		if err != nil {
 			return nil, err
 		}
-		return spread(res), nil
+		return []any{res}, nil
 	})
 }
 

@@ -42,7 +42,9 @@ func (JSON) Unmarshal(data []byte, v any) error { return json.Unmarshal(data, v)
 // A []byte, anywhere in the arguments, becomes an attachment: at the top, in
 // structs, maps, slices, arrays, pointers and interfaces. Types with a
 // MarshalJSON or MarshalText method of their own are left to that method, and
-// nil slices become null. What such a method, or a json.RawMessage, holds besides
+// nil slices become null. A sole argument that is an [ArgsMarshaler] is replaced by the
+// arguments that it stands for; one beside or within another argument is
+// [ErrNestedArgs]. What such a method, or a json.RawMessage, holds besides
 // UTF-8 is replaced by U+FFFD.
 type Coder struct {
 	// Codec encodes and decodes the values that are not of a basic type. The
@@ -66,7 +68,7 @@ func (c *Coder) AppendEvent(dst []byte, event string, args ...any) (data []byte,
 		return dst, nil, fmt.Errorf("%w %q", ErrReservedEvent, event)
 	}
 	e := encoder{coder: c, data: scalar.AppendString(append(dst, '['), event)}
-	for i, arg := range args {
+	for i, arg := range spread(args) {
 		e.data = append(e.data, ',')
 		if err := e.append(arg); err != nil {
 			return dst, nil, fmt.Errorf("parser: encoding argument %d of event %q: %w", i, event, err)
@@ -82,7 +84,7 @@ func (c *Coder) AppendEvent(dst []byte, event string, args ...any) (data []byte,
 // its arguments. Apart from the name it is AppendEvent.
 func (c *Coder) AppendAck(dst []byte, args ...any) (data []byte, attachments [][]byte, err error) {
 	e := encoder{coder: c, data: append(dst, '[')}
-	for i, arg := range args {
+	for i, arg := range spread(args) {
 		if i > 0 {
 			e.data = append(e.data, ',')
 		}

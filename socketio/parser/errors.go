@@ -48,6 +48,9 @@ var (
 	// ErrUnexpectedBinary is returned for a binary message when no attachment is
 	// awaited.
 	ErrUnexpectedBinary = errors.New("parser: binary message where no attachment is awaited")
+	// ErrNestedArgs is returned for a value that stands for several arguments, see
+	// [ArgsMarshaler], where one argument or a part of one is to be encoded.
+	ErrNestedArgs = errors.New("parser: value that stands for several arguments inside another one or beside it")
 	// ErrNotBinary is returned when a binary value is to be decoded into
 	// something that cannot hold one, such as a string.
 	ErrNotBinary = errors.New("parser: binary value where the Go type takes none")
