@@ -72,7 +72,7 @@ func TestArgsMarshalerWithinAnArgumentIsAnError(t *testing.T) {
 		"in a map":                {map[string]any{"a": socketio.None{}}},
 		"in a struct":             {struct{ A socketio.Args }{}},
 		"behind a pointer":        {&struct{ A []any }{[]any{&pair}}},
-		"own type":       {map[string]vector{"p": {}}},
+		"own type":                {map[string]vector{"p": {}}},
 		"nil pointer":             {(*socketio.Args2[int, int])(nil)},
 	} {
 		for method, err := range map[string]error{
