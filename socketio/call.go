@@ -32,7 +32,9 @@ type Call struct {
 func (s *Socket) Call(event string, args ...any) (*Call, error) { return s.startCall(0, event, args) }
 
 // Call emits an event that is to be answered; see [Socket.Call].
-func (u Unicast) Call(event string, args ...any) (*Call, error) { return u.s.startCall(u.opts, event, args) }
+func (u Unicast) Call(event string, args ...any) (*Call, error) {
+	return u.s.startCall(u.opts, event, args)
+}
 
 func (s *Socket) startCall(o engine.SendOption, event string, args []any) (*Call, error) {
 	c, err := s.ask(o, event, args)
