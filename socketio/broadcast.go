@@ -31,6 +31,14 @@ func (b Broadcast) To(rooms ...string) Broadcast {
 // named. An adapter would take that for all sockets.
 func (b Broadcast) nobody() bool { return b.chosen && len(b.target.Rooms) == 0 }
 
+// idle reports that there is nothing to ask of the adapter, and why if that is an error.
+func (b Broadcast) idle() (done bool, err error) {
+	if b.nsp.server.closed.Load() {
+		return true, ErrServerClosed
+	}
+	return b.nobody(), nil
+}
+
 // Except takes the sockets in any of the rooms out of the selection.
 func (b Broadcast) Except(rooms ...string) Broadcast {
 	b.target.Except = slices.Concat(b.target.Except, rooms)
@@ -58,12 +66,16 @@ func (b Broadcast) Compress(on bool) Broadcast {
 }
 
 // Emit emits an event to the selected sockets. It does not wait for any of them.
-// It returns an error, and emits nothing, if the arguments cannot be encoded;
+// It returns an error, and emits nothing, if the arguments cannot be encoded, and
+// [ErrServerClosed] after [Server.Shutdown];
 // and an error of the adapter, if other servers cannot be reached, after emitting
 // to the sockets of this one.
 func (b Broadcast) Emit(event string, args ...any) error {
 	p, err := b.nsp.packet(event, args)
-	if err != nil || b.nobody() {
+	if err != nil {
+		return err
+	}
+	if done, err := b.idle(); done {
 		return err
 	}
 	b.nsp.observeOutgoing(event, p)
@@ -76,7 +88,10 @@ func (b Broadcast) Emit(event string, args ...any) error {
 // with an [*AckTimeoutError]. If ctx has no deadline, [Options].AckTimeout is one.
 func (b Broadcast) EmitWithAck(ctx context.Context, event string, args ...any) ([]Args, error) {
 	p, err := b.nsp.packet(event, args)
-	if err != nil || b.nobody() {
+	if err != nil {
+		return nil, err
+	}
+	if done, err := b.idle(); done {
 		return nil, err
 	}
 	b.nsp.observeOutgoing(event, p)
@@ -119,8 +134,8 @@ func (n *Namespace) collectError(event string, answers int, err error) error {
 // FetchSockets returns the selected sockets. If some server does not answer
 // before ctx ends, those found so far are returned with the error.
 func (b Broadcast) FetchSockets(ctx context.Context) ([]RemoteSocket, error) {
-	if b.nobody() {
-		return nil, nil
+	if done, err := b.idle(); done {
+		return nil, err
 	}
 	found, err := b.nsp.adapter.Fetch(ctx, b.target)
 	out := make([]RemoteSocket, len(found))
@@ -132,16 +147,16 @@ func (b Broadcast) FetchSockets(ctx context.Context) ([]RemoteSocket, error) {
 
 // JoinAll makes the selected sockets join the rooms.
 func (b Broadcast) JoinAll(ctx context.Context, rooms ...string) error {
-	if b.nobody() {
-		return nil
+	if done, err := b.idle(); done {
+		return err
 	}
 	return b.nsp.adapter.JoinAll(ctx, b.target, rooms...)
 }
 
 // LeaveAll makes the selected sockets leave the rooms.
 func (b Broadcast) LeaveAll(ctx context.Context, rooms ...string) error {
-	if b.nobody() {
-		return nil
+	if done, err := b.idle(); done {
+		return err
 	}
 	return b.nsp.adapter.LeaveMatching(ctx, b.target, rooms...)
 }
@@ -149,8 +164,8 @@ func (b Broadcast) LeaveAll(ctx context.Context, rooms ...string) error {
 // DisconnectSockets disconnects the selected sockets from the namespace, and with
 // closeConn closes their connections.
 func (b Broadcast) DisconnectSockets(ctx context.Context, closeConn bool) error {
-	if b.nobody() {
-		return nil
+	if done, err := b.idle(); done {
+		return err
 	}
 	return b.nsp.adapter.Disconnect(ctx, b.target, closeConn)
 }

@@ -42,11 +42,11 @@ func Example() {
 	}
 	io := socketio.NewServer(nil)
 	socketio.On(io, "join", func(_ context.Context, s *socketio.Socket, room string) error {
-		s.Join(room)
+		s.Join("room:" + room) // what a client names has a prefix
 		return nil
 	})
 	socketio.On(io, "say", func(_ context.Context, s *socketio.Socket, m Message) error {
-		return s.To(m.Room).Emit("said", m.Text)
+		return s.To("room:"+m.Room).Emit("said", m.Text)
 	})
 	mux := http.NewServeMux()
 	mux.Handle("/socket.io/", io)

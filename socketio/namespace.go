@@ -75,7 +75,18 @@ func (n *Namespace) OnDisconnect(fn func(ctx context.Context, s *Socket, r Reaso
 
 // Handle registers the handler of an event for all sockets of the namespace; see
 // [On], which most code will use instead.
-func (n *Namespace) Handle(event string, h Handler) { n.router.handle(event, h) }
+func (n *Namespace) Handle(event string, h Handler) {
+	n.router.handle(event, h)
+	n.warnOf(event, h)
+}
+
+// warnOf warns of a handler that is most likely never called: new sockets are announced
+// by an event of that name on the Node.js server.
+func (n *Namespace) warnOf(event string, h Handler) {
+	if event == "connection" && h != nil {
+		n.server.log.Warn(`socketio: new sockets are no event: use OnConnect in place of a handler of "connection"`, "namespace", n.name)
+	}
+}
 
 // OnAny adds a handler that is called for every event of the namespace, before
 // the middlewares and before the event's own handler. It may answer events that

@@ -9,7 +9,9 @@ import "context"
 //
 // On replaces an earlier handler of the same event on the same [Registrar]. A
 // handler of a [Socket] takes the place of its namespace's for that socket. On
-// panics if the event's name is reserved, see [ErrReservedEvent].
+// panics if the event's name is reserved, see [ErrReservedEvent]. For new sockets and for
+// those that leave there are [Namespace.OnConnect] and [Namespace.OnDisconnect]; a handler
+// of "connection" is warned of.
 func On[T any](r Registrar, event string, fn func(ctx context.Context, s *Socket, arg T) error) {
 	r.Handle(event, HandlerFunc(func(ctx context.Context, e *Event) error {
 		arg, err := bind[T](e.Args)

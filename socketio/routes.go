@@ -98,7 +98,7 @@ func (r *routes) clone() *routes {
 }
 
 func (r *router) handle(event string, h Handler) {
-	if err := checkEvent(event); err != nil {
+	if err := checkHandler(event); err != nil {
 		panic(err) //nolint:forbidigo // a programming error, documented at On
 	}
 	r.update(func(n *routes) {
