@@ -38,8 +38,13 @@ func (a Args) Raw(i int) json.RawMessage {
 func (a Args) Attachments() [][]byte { return a.attachments }
 
 // Decode decodes argument i into the value that v points to, binary included.
-// It returns an [*ArgError] if there is no such argument or if it does not fit.
+// It returns an [*ArgError] if there is no such argument or if it does not fit. One that
+// was not sent is nil, and no error, if v points to a pointer, an any, a
+// [json.RawMessage] or a [parser.Raw].
 func (a Args) Decode(i int, v any) error {
+	if i >= len(a.list) && setNil(v) {
+		return nil
+	}
 	if i < 0 || i >= len(a.list) {
 		return &ArgError{Event: a.event, Index: i, Err: ErrNoArgument}
 	}
@@ -47,6 +52,29 @@ func (a Args) Decode(i int, v any) error {
 		return &ArgError{Event: a.event, Index: i, Err: err}
 	}
 	return nil
+}
+
+// setNil makes the value that v points to nil, if its type stands for an argument that
+// may be missing.
+func setNil(v any) bool {
+	switch v := v.(type) {
+	case *json.RawMessage:
+		*v = nil
+		return true
+	case *parser.Raw:
+		*v = parser.Raw{}
+		return true
+	}
+	p := reflect.ValueOf(v)
+	if p.Kind() != reflect.Pointer || p.IsNil() {
+		return false
+	}
+	e := p.Elem()
+	if e.Kind() != reflect.Pointer && (e.Kind() != reflect.Interface || e.NumMethod() > 0) {
+		return false
+	}
+	e.SetZero()
+	return true
 }
 
 // Bind decodes the first arguments into the values that vs point to, one after

@@ -30,8 +30,9 @@ type Options struct {
 	// JSON format with binary attachments that clients use by default.
 	Parser parser.Parser
 
-	// Codec encodes and decodes the arguments of events. The default is
-	// encoding/json without HTML escaping.
+	// Codec encodes and decodes the arguments of events. The default is [parser.JSON]:
+	// encoding/json without HTML escaping. As that does, it takes {"NAME":1} for a field
+	// called name, which a JavaScript peer does not.
 	Codec parser.Codec
 
 	// ConnectTimeout is how long a connection may stay without being in any

@@ -4,7 +4,8 @@ import "context"
 
 // On registers fn as the handler of an event. The event's first argument is
 // decoded into T; if T, or a pointer to it, has the method of [ArgsUnmarshaler],
-// it takes all arguments. If the client asks for an acknowledgement it gets one
+// it takes all arguments. An argument that was not sent is nil for a T that is a pointer,
+// any, [json.RawMessage] or [parser.Raw], and an [*ArgError] for others. If the client asks for an acknowledgement it gets one
 // without arguments as soon as fn has returned nil.
 //
 // On replaces an earlier handler of the same event on the same [Registrar]. A

@@ -1,6 +1,9 @@
 package parser
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+)
 
 // What can be wrong with a message. Decode returns these errors, some of them
 // wrapped to say more.
@@ -55,3 +58,6 @@ var (
 	// something that cannot hold one, such as a string.
 	ErrNotBinary = errors.New("parser: binary value where the Go type takes none")
 )
+
+// errRawBinary is for JSON that is left as it is and would refer to binary values elsewhere.
+var errRawBinary = fmt.Errorf("%w: json.RawMessage; parser.Raw takes a whole argument with its binary values", ErrNotBinary)
