@@ -300,7 +300,7 @@ func (s *Socket) keepRooms() {
 // runDisconnect runs the disconnect functions, the last task of a socket that was
 // connected.
 func (s *Socket) runDisconnect() {
-	reason, ctx := s.ended().reason, s.nsp.server.ctx
+	reason, ctx := s.ended().reason, afterContext{s.nsp.server.ctx, s}
 	for _, fn := range s.nsp.router.load().disconnect {
 		s.report("disconnect", s.protect(func(context.Context) error {
 			fn(ctx, s, reason)

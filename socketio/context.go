@@ -14,7 +14,30 @@ func (c *socketContext) socket() *Socket { return (*Socket)(c) }
 
 func (c *socketContext) Deadline() (time.Time, bool) { return time.Time{}, false }
 
-func (c *socketContext) Value(any) any { return nil }
+func (c *socketContext) Value(key any) any { return c.socket().requestValue(key) }
+
+// requestValue returns what Options.ConnContext has kept of the client's request.
+func (s *Socket) requestValue(key any) any {
+	if s.nsp.server.opts.Engine.ConnContext == nil {
+		return nil
+	}
+	return s.conn.session.Value(key)
+}
+
+// afterContext is the context of the functions that run when a socket has disconnected: it
+// ends with the server.
+type afterContext struct {
+	context.Context //nolint:containedctx // it is one
+
+	s *Socket
+}
+
+func (c afterContext) Value(key any) any {
+	if v := c.s.requestValue(key); v != nil {
+		return v
+	}
+	return c.Context.Value(key)
+}
 
 func (c *socketContext) Done() <-chan struct{} {
 	s := c.socket()

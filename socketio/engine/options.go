@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"context"
 	"log/slog"
 	"math"
 	"net/http"
@@ -119,6 +120,10 @@ type Options struct {
 	// NewID makes the id of a session. It must be unguessable and unique. The
 	// default has 120 random bits in 20 characters of URL-safe base64.
 	NewID func(r *http.Request) (string, error)
+	// ConnContext, if not nil, returns the values that [Session.Value] finds, from the
+	// request of the handshake. Only its values are used, never its end. See the option
+	// of package socketio for what must not be kept.
+	ConnContext func(r *http.Request) context.Context
 	// OnRefused, if not nil, is told of each request that is refused.
 	OnRefused func(r *http.Request, e *RequestError)
 	// Logger gets panics of receivers, and why a connection cannot be parked. The default is slog.Default.
