@@ -112,6 +112,21 @@ func (m *Memory) Rooms(p Peer) []string {
 	return member.appendRooms(append(make([]string, 0, 1+member.len()), p.ID()))
 }
 
+// LocalRooms returns the rooms that have a local member, in no particular order. The ids of
+// the local sockets are among them. It is never nil.
+func (m *Memory) LocalRooms() []string {
+	m.allMu.RLock()
+	rooms := make([]string, 0, len(m.all))
+	for _, member := range m.all {
+		rooms = append(rooms, member.peer.ID())
+	}
+	m.allMu.RUnlock()
+	for i := range m.shards {
+		rooms = m.shards[i].appendRooms(rooms)
+	}
+	return rooms
+}
+
 // Has reports whether the room has a local member. The id of a connected local
 // socket is such a room.
 func (m *Memory) Has(room string) bool {
