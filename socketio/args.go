@@ -21,6 +21,18 @@ type Args struct {
 	attachments [][]byte
 }
 
+// NewArgs returns arguments as they would have been received, encoded by the default
+// codec as Emit encodes them: for tests that call a [Handler] themselves, and for code
+// that brings events from elsewhere.
+func NewArgs(args ...any) (Args, error) {
+	coder := new(parser.Coder)
+	data, attachments, err := coder.AppendAck(nil, args...)
+	if err != nil {
+		return Args{}, err
+	}
+	return replyArgs(coder, adapter.Reply{Data: data, Attachments: attachments})
+}
+
 // Len returns the number of arguments.
 func (a Args) Len() int { return len(a.list) }
 
