@@ -12,6 +12,7 @@ type details struct {
 	wait   *roomWait // nil unless the reader waits for room in the queue
 	ctx    *ctxWatch // nil until somebody waits for the end of the context
 	end    *ending   // nil until it is closed
+	aside  *aside    // nil until an event runs beside the queue
 }
 
 // ending is how a socket has ended.

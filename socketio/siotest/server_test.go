@@ -35,7 +35,9 @@ func TestClientSpeaksTheTypesOfTheServer(t *testing.T) {
 	socketio.OnWithAck(io, "odd", func(context.Context, *socketio.Socket, socketio.None) (any, error) {
 		return map[string]any{"error": map[string]string{"text": "it has no message"}}, nil
 	})
-	said.Handle(io, func(_ context.Context, s *socketio.Socket, a socketio.Args2[string, []byte]) error { return said.Emit(s, a) })
+	said.Handle(io, func(_ context.Context, s *socketio.Socket, a socketio.Args2[string, []byte]) error {
+		return said.Emit(s, a)
+	})
 	ctx := t.Context()
 	c := io.Connect(nil)
 
