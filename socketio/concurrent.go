@@ -6,7 +6,7 @@ import (
 )
 
 // Events that may run beside each other leave the queue of their socket when they start,
-// and go on on a goroutine of the pool. What they take in memory is counted as long as
+// for a goroutine of the pool. What they take in memory is counted as long as
 // they run, as if they were still in the queue. The queue stands still, without a
 // goroutine, while its next event is one too many, and when all that is left is to wait
 // for their end: whichever of them ends next goes on with it.

@@ -63,7 +63,8 @@ func TestWholeDoublesFitIntegers(t *testing.T) {
 	c := s.join(t, "websocket")
 	const invalid = `{"error":{"message":"invalid argument 0"}}`
 	for _, tt := range []struct{ event, arg, want string }{
-		{"int", "5.0", "5"}, {"int", "-5.000", "-5"}, {"int", "1e3", "1000"}, {"int", "12.5E+1", "125"}, {"int", "1500e-2", "15"}, {"int", "0.0", "0"}, {"int", "-0.0", "0"},
+		{"int", "5.0", "5"},
+		{"int", "-5.000", "-5"}, {"int", "1e3", "1000"}, {"int", "12.5E+1", "125"}, {"int", "1500e-2", "15"}, {"int", "0.0", "0"}, {"int", "-0.0", "0"},
 		{"int", "9007199254740993.0", "9007199254740993"}, {"uint64", "18446744073709551615.0", "18446744073709551615"},
 		{"int", "5.5", invalid}, {"int", `"5"`, invalid}, {"int", `"5.0"`, invalid}, {"int", "1e30", invalid}, {"int", "1e999999999999", invalid}, {"int", "5e-1", invalid},
 		{"int8", "1e3", invalid}, {"uint64", "-1.0", invalid}, {"int8", "-128.0", "-128"},

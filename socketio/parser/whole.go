@@ -40,7 +40,7 @@ func appendWhole(dst, data []byte) (whole []byte, changed bool) {
 			i = end
 		case c == '-' || isDigit(c):
 			end := i + 1
-			for end < len(data) && bytes.IndexByte([]byte("+-.eE0123456789"), data[end]) >= 0 {
+			for end < len(data) && strings.IndexByte("+-.eE0123456789", data[end]) >= 0 {
 				end++
 			}
 			number, ok := wholeNumber(data[i:end])

@@ -19,7 +19,7 @@ func register(io *socketio.Server) {
 	})
 }
 
-func ExampleNew() {
+func ExampleNew() { //nolint:testableexamples // it shows a test
 	test := func(t *testing.T) { // func TestDivide(t *testing.T)
 		io := siotest.New(t, nil)
 		register(io.Server)
@@ -37,7 +37,7 @@ func ExampleNew() {
 	_ = test
 }
 
-func ExampleReceive() {
+func ExampleReceive() { //nolint:testableexamples // it shows a test
 	test := func(t *testing.T) {
 		io := siotest.New(t, nil)
 		register(io.Server)

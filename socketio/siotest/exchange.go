@@ -71,16 +71,20 @@ func (c *Client) EmitWithAck(ctx context.Context, event string, args ...any) (so
 
 // failure returns the error that an answer is, nil if it is none.
 func failure(a socketio.Args) error {
-	var members map[string]json.RawMessage
-	if a.Len() != 1 || json.Unmarshal(a.Raw(0), &members) != nil || len(members) != 1 {
+	if a.Len() != 1 {
 		return nil
+	}
+	members, err := socketio.As[map[string]json.RawMessage](a, nil)
+	raw, ok := members["error"]
+	if err != nil || !ok || len(members) != 1 {
+		return nil //nolint:nilerr // it is an answer like any other
 	}
 	var e struct {
 		Message *string `json:"message"`
 		Data    any     `json:"data"`
 	}
-	if json.Unmarshal(members["error"], &e) != nil || e.Message == nil {
-		return nil
+	if err := json.Unmarshal(raw, &e); err != nil || e.Message == nil {
+		return nil //nolint:nilerr // as above
 	}
 	return &socketio.Error{Message: *e.Message, Data: e.Data}
 }
