@@ -76,9 +76,18 @@ type Adapter interface {
 	Close(ctx context.Context) error
 }
 
+// RoomLister is implemented by an [Adapter] that can name the rooms of all nodes.
+type RoomLister interface {
+	// AllRooms returns the rooms that sockets of any node are in, each once, in no
+	// particular order; the id of each socket is among them. On an error it returns those
+	// that it has got so far.
+	AllRooms(ctx context.Context) ([]string, error)
+}
+
 // Target selects sockets: those in any of Rooms (all of the namespace if Rooms
 // is empty) that are in none of Except. The id of a socket is a room that only
-// this socket is in. The zero value selects the whole namespace.
+// this socket is in. The zero value selects the whole namespace. Package socketio does
+// not call an adapter for a selection of nobody.
 type Target struct {
 	Rooms  []string
 	Except []string

@@ -13,6 +13,10 @@ import (
 // [Memory.Rooms], and call its other methods for the local part of what they do.
 // Those never call a method of the adapter that embeds the Memory.
 //
+// Its operations do not wait. Those that take a context do what they are to do and then
+// return the context's error if it has ended, as an adapter does that reaches the sockets
+// of this node, and no others any more; Broadcast ignores its context.
+//
 // Broadcasting to one room, or to the whole namespace, does not allocate.
 // All methods may be called concurrently.
 type Memory struct {
@@ -108,6 +112,21 @@ func (m *Memory) Rooms(p Peer) []string {
 	return member.appendRooms(append(make([]string, 0, 1+member.len()), p.ID()))
 }
 
+// LocalRooms returns the rooms that have a local member, in no particular order. The ids of
+// the local sockets are among them. It is never nil.
+func (m *Memory) LocalRooms() []string {
+	m.allMu.RLock()
+	rooms := make([]string, 0, len(m.all))
+	for _, member := range m.all {
+		rooms = append(rooms, member.peer.ID())
+	}
+	m.allMu.RUnlock()
+	for i := range m.shards {
+		rooms = m.shards[i].appendRooms(rooms)
+	}
+	return rooms
+}
+
 // Has reports whether the room has a local member. The id of a connected local
 // socket is such a room.
 func (m *Memory) Has(room string) bool {
@@ -175,62 +194,65 @@ func (m *Memory) Collect(ctx context.Context, p *Packet, t Target) iter.Seq2[Rep
 	}
 }
 
-// Fetch describes the local sockets that t selects. It never fails.
-func (m *Memory) Fetch(_ context.Context, t Target) (sockets []RemoteSocket, err error) {
+// Fetch describes the local sockets that t selects.
+func (m *Memory) Fetch(ctx context.Context, t Target) (sockets []RemoteSocket, err error) {
 	m.Select(t, func(to []Peer) {
 		sockets = make([]RemoteSocket, len(to))
 		for i, p := range to {
 			sockets[i] = m.host.Describe(p)
 		}
 	})
-	return sockets, nil
+	return sockets, ctx.Err()
 }
 
-// JoinAll makes the local sockets that t selects join the rooms. It never
-// fails.
-func (m *Memory) JoinAll(_ context.Context, t Target, rooms ...string) error {
+// JoinAll makes the local sockets that t selects join the rooms.
+func (m *Memory) JoinAll(ctx context.Context, t Target, rooms ...string) error {
 	if len(rooms) == 0 {
-		return nil
+		return ctx.Err()
 	}
 	m.Select(t, func(to []Peer) {
 		for _, p := range to {
 			m.Join(p, rooms...)
 		}
 	})
-	return nil
+	return ctx.Err()
 }
 
 // LeaveMatching makes the local sockets that t selects leave the rooms. It
 // never fails.
-func (m *Memory) LeaveMatching(_ context.Context, t Target, rooms ...string) error {
+func (m *Memory) LeaveMatching(ctx context.Context, t Target, rooms ...string) error {
 	m.Select(t, func(to []Peer) {
 		for _, p := range to {
 			m.Leave(p, rooms...)
 		}
 	})
-	return nil
+	return ctx.Err()
 }
 
-// Disconnect disconnects the local sockets that t selects. It never fails.
-func (m *Memory) Disconnect(_ context.Context, t Target, closeTransport bool) error {
+// Disconnect disconnects the local sockets that t selects.
+func (m *Memory) Disconnect(ctx context.Context, t Target, closeTransport bool) error {
 	m.Select(t, func(to []Peer) {
 		for _, p := range to {
 			m.host.Disconnect(p, closeTransport)
 		}
 	})
-	return nil
+	return ctx.Err()
 }
 
 // ServerEmit does nothing: there are no other nodes.
-func (m *Memory) ServerEmit(context.Context, []byte, [][]byte) error { return nil }
+func (m *Memory) ServerEmit(ctx context.Context, _ []byte, _ [][]byte) error { return ctx.Err() }
 
-// ServerCollect yields nothing: there are no other nodes.
-func (m *Memory) ServerCollect(context.Context, []byte, [][]byte) iter.Seq2[Reply, error] {
-	return func(func(Reply, error) bool) {}
+// ServerCollect yields no answers: there are no other nodes.
+func (m *Memory) ServerCollect(ctx context.Context, _ []byte, _ [][]byte) iter.Seq2[Reply, error] {
+	return func(yield func(Reply, error) bool) {
+		if err := ctx.Err(); err != nil {
+			yield(Reply{}, err)
+		}
+	}
 }
 
 // ServerCount returns 1.
-func (m *Memory) ServerCount(context.Context) (int, error) { return 1, nil }
+func (m *Memory) ServerCount(ctx context.Context) (int, error) { return 1, ctx.Err() }
 
 // Close does nothing: a Memory owns no goroutine and all of its operations are
 // local ones.

@@ -70,6 +70,16 @@ func (m *Membership) bind(p Peer) {
 	}
 }
 
+// appendRooms appends the names of the rooms.
+func (s *shard) appendRooms(names []string) []string {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	for name := range s.rooms {
+		names = append(names, name)
+	}
+	return names
+}
+
 // create makes an empty room. The caller fills it before it unlocks the shard.
 func (s *shard) create(name string) *room {
 	if s.rooms == nil {

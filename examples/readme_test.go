@@ -13,7 +13,7 @@ import (
 
 // imports are what the README's snippets take for granted.
 var imports = map[string]string{
-	"context": "context", "errors": "errors", "http": "net/http", "slog": "log/slog", "time": "time",
+	"context": "context", "errors": "errors", "http": "net/http", "slog": "log/slog", "time": "time", "testing": "testing",
 	"redis": "github.com/redis/go-redis/v9", "redisadapter": "github.com/tandem-go/tandem/redisadapter",
 	"socketio": "github.com/tandem-go/tandem/socketio", "engine": "github.com/tandem-go/tandem/socketio/engine",
 	"siotest": "github.com/tandem-go/tandem/socketio/siotest",
@@ -27,7 +27,7 @@ type Receipt struct{ ID int }
 
 func allowed(*socketio.Socket, string) bool { return true }
 
-func snippet(ctx context.Context, io *socketio.Server, s *socketio.Socket, srv *http.Server) error {
+func snippet(ctx context.Context, io *socketio.Server, s *socketio.Socket, srv *http.Server, t *testing.T) error {
 	{
 		%s
 	}

@@ -39,7 +39,7 @@ func (c *classic) serve(r *remoteRequest) error {
 	case typeSockets:
 		return c.serveSockets(r)
 	case typeAllRooms:
-		c.respond(r, roomsResponse{RequestID: r.RequestID, Rooms: c.allRooms()})
+		c.respond(r, roomsResponse{RequestID: r.RequestID, Rooms: c.LocalRooms()})
 		return nil
 	case typeJoin, typeLeave, typeDisconnect:
 		if present(r.Opts) {
@@ -102,23 +102,6 @@ func (c *classic) serveSockets(r *remoteRequest) error {
 	})
 	c.respond(r, socketsResponse{RequestID: r.RequestID, Sockets: ids})
 	return nil
-}
-
-// allRooms returns the rooms of the local sockets, their ids among them.
-func (c *classic) allRooms() []string {
-	seen := make(map[string]struct{})
-	rooms := []string{}
-	c.Select(adapter.Target{}, func(to []adapter.Peer) {
-		for _, p := range to {
-			for _, room := range c.Rooms(p) {
-				if _, ok := seen[room]; !ok {
-					seen[room] = struct{}{}
-					rooms = append(rooms, room)
-				}
-			}
-		}
-	})
-	return rooms
 }
 
 // serveMatching changes the local sockets that the request selects. The sender

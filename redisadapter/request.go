@@ -15,7 +15,7 @@ import (
 // The types of requests and responses.
 const (
 	typeSockets     = 0 // legacy; only answered
-	typeAllRooms    = 1 // only answered
+	typeAllRooms    = 1
 	typeJoin        = 2
 	typeLeave       = 3
 	typeDisconnect  = 4

@@ -26,6 +26,7 @@ type response struct {
 	packet      value
 	data        value
 	sockets     value
+	rooms       value
 	gone        bool
 }
 
@@ -112,6 +113,8 @@ func (r *response) set(key string, raw []byte) (err error) {
 		r.data = v
 	case "sockets":
 		r.sockets = v
+	case "rooms":
+		r.rooms = v
 	case memberGone:
 		r.gone, _, err = msgp.ReadBoolBytes(raw)
 	}
@@ -126,6 +129,7 @@ func readJSONResponse(b []byte) (*response, error) {
 		Packet       json.RawMessage `json:"packet"`
 		Data         json.RawMessage `json:"data"`
 		Sockets      json.RawMessage `json:"sockets"`
+		Rooms        json.RawMessage `json:"rooms"`
 		Disconnected json.RawMessage `json:"disconnected"`
 	}
 	if err := json.Unmarshal(b, &m); err != nil {
@@ -138,6 +142,7 @@ func readJSONResponse(b []byte) (*response, error) {
 		packet:      value{raw: m.Packet},
 		data:        value{raw: m.Data},
 		sockets:     value{raw: m.Sockets},
+		rooms:       value{raw: m.Rooms},
 		gone:        truthy(m.Disconnected),
 	}
 	if m.Type != nil {

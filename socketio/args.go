@@ -21,6 +21,18 @@ type Args struct {
 	attachments [][]byte
 }
 
+// NewArgs returns arguments as they would have been received, encoded by the default
+// codec as Emit encodes them: for tests that call a [Handler] themselves, and for code
+// that brings events from elsewhere.
+func NewArgs(args ...any) (Args, error) {
+	coder := new(parser.Coder)
+	data, attachments, err := coder.AppendAck(nil, args...)
+	if err != nil {
+		return Args{}, err
+	}
+	return replyArgs(coder, adapter.Reply{Data: data, Attachments: attachments})
+}
+
 // Len returns the number of arguments.
 func (a Args) Len() int { return len(a.list) }
 
@@ -38,8 +50,13 @@ func (a Args) Raw(i int) json.RawMessage {
 func (a Args) Attachments() [][]byte { return a.attachments }
 
 // Decode decodes argument i into the value that v points to, binary included.
-// It returns an [*ArgError] if there is no such argument or if it does not fit.
+// It returns an [*ArgError] if there is no such argument or if it does not fit. One that
+// was not sent is nil, and no error, if v points to a pointer, an any, a
+// [json.RawMessage] or a [parser.Raw].
 func (a Args) Decode(i int, v any) error {
+	if i >= len(a.list) && setNil(v) {
+		return nil
+	}
 	if i < 0 || i >= len(a.list) {
 		return &ArgError{Event: a.event, Index: i, Err: ErrNoArgument}
 	}
@@ -47,6 +64,29 @@ func (a Args) Decode(i int, v any) error {
 		return &ArgError{Event: a.event, Index: i, Err: err}
 	}
 	return nil
+}
+
+// setNil makes the value that v points to nil, if its type stands for an argument that
+// may be missing.
+func setNil(v any) bool {
+	switch v := v.(type) {
+	case *json.RawMessage:
+		*v = nil
+		return true
+	case *parser.Raw:
+		*v = parser.Raw{}
+		return true
+	}
+	p := reflect.ValueOf(v)
+	if p.Kind() != reflect.Pointer || p.IsNil() {
+		return false
+	}
+	e := p.Elem()
+	if e.Kind() != reflect.Pointer && (e.Kind() != reflect.Interface || e.NumMethod() > 0) {
+		return false
+	}
+	e.SetZero()
+	return true
 }
 
 // Bind decodes the first arguments into the values that vs point to, one after
@@ -110,8 +150,9 @@ type ArgsUnmarshaler interface {
 }
 
 // ArgsMarshaler is implemented by types that stand for several arguments, or for
-// none, when they are emitted through [EventOf] and [CallOf] or returned by the
-// handler of [OnWithAck].
+// none, when they are the sole argument of an event or of an acknowledgement, whichever
+// method sends it. Beside another argument, or inside one, such a value is an error,
+// unless its type has a MarshalJSON method.
 type ArgsMarshaler interface {
 	MarshalArgs() []any
 }
@@ -216,14 +257,6 @@ func bindPointer[T any](a Args, v any) (T, error) {
 	}
 	t, _ := v.(T)
 	return t, nil
-}
-
-func spread[T any](v T) []any {
-	boxed := any(v) // once: boxing allocates
-	if m, ok := boxed.(ArgsMarshaler); ok {
-		return m.MarshalArgs()
-	}
-	return []any{boxed}
 }
 
 // replyArgs makes Args of an answer that an adapter has collected.

@@ -15,13 +15,28 @@ import (
 type Broadcast struct {
 	nsp    *Namespace
 	target adapter.Target
+	chosen bool // To has been called: without rooms nobody is selected
 }
 
 // To adds the sockets in any of the rooms to the selection. Without any To, all
-// sockets of the namespace are selected.
+// sockets of the namespace are selected; a To that names no room, as one with an empty
+// slice, selects nobody.
 func (b Broadcast) To(rooms ...string) Broadcast {
+	b.chosen = true
 	b.target.Rooms = slices.Concat(b.target.Rooms, rooms)
 	return b
+}
+
+// nobody reports whether no socket can be selected: a To has been called, and no room
+// named. An adapter would take that for all sockets.
+func (b Broadcast) nobody() bool { return b.chosen && len(b.target.Rooms) == 0 }
+
+// idle reports that there is nothing to ask of the adapter, and why if that is an error.
+func (b Broadcast) idle() (done bool, err error) {
+	if b.nsp.server.closed.Load() {
+		return true, ErrServerClosed
+	}
+	return b.nobody(), nil
 }
 
 // Except takes the sockets in any of the rooms out of the selection.
@@ -51,7 +66,8 @@ func (b Broadcast) Compress(on bool) Broadcast {
 }
 
 // Emit emits an event to the selected sockets. It does not wait for any of them.
-// It returns an error, and emits nothing, if the arguments cannot be encoded;
+// It returns an error, and emits nothing, if the arguments cannot be encoded, and
+// [ErrServerClosed] after [Server.Shutdown];
 // and an error of the adapter, if other servers cannot be reached, after emitting
 // to the sockets of this one.
 func (b Broadcast) Emit(event string, args ...any) error {
@@ -59,17 +75,23 @@ func (b Broadcast) Emit(event string, args ...any) error {
 	if err != nil {
 		return err
 	}
+	if done, err := b.idle(); done {
+		return err
+	}
 	b.nsp.observeOutgoing(event, p)
 	return b.nsp.adapter.Broadcast(b.nsp.server.ctx, p, b.target)
 }
 
 // EmitWithAck emits an event to the selected sockets and returns their answers
-// in the order in which they came. A socket that disconnects before it has
+// in the order in which they came; none, at once, if nobody is selected. A socket that disconnects before it has
 // answered is not waited for. If ctx ends first, the answers so far are returned
 // with an [*AckTimeoutError]. If ctx has no deadline, [Options].AckTimeout is one.
 func (b Broadcast) EmitWithAck(ctx context.Context, event string, args ...any) ([]Args, error) {
 	p, err := b.nsp.packet(event, args)
 	if err != nil {
+		return nil, err
+	}
+	if done, err := b.idle(); done {
 		return nil, err
 	}
 	b.nsp.observeOutgoing(event, p)
@@ -112,6 +134,9 @@ func (n *Namespace) collectError(event string, answers int, err error) error {
 // FetchSockets returns the selected sockets. If some server does not answer
 // before ctx ends, those found so far are returned with the error.
 func (b Broadcast) FetchSockets(ctx context.Context) ([]RemoteSocket, error) {
+	if done, err := b.idle(); done {
+		return nil, err
+	}
 	found, err := b.nsp.adapter.Fetch(ctx, b.target)
 	out := make([]RemoteSocket, len(found))
 	for i, d := range found {
@@ -122,17 +147,26 @@ func (b Broadcast) FetchSockets(ctx context.Context) ([]RemoteSocket, error) {
 
 // JoinAll makes the selected sockets join the rooms.
 func (b Broadcast) JoinAll(ctx context.Context, rooms ...string) error {
+	if done, err := b.idle(); done {
+		return err
+	}
 	return b.nsp.adapter.JoinAll(ctx, b.target, rooms...)
 }
 
 // LeaveAll makes the selected sockets leave the rooms.
 func (b Broadcast) LeaveAll(ctx context.Context, rooms ...string) error {
+	if done, err := b.idle(); done {
+		return err
+	}
 	return b.nsp.adapter.LeaveMatching(ctx, b.target, rooms...)
 }
 
 // DisconnectSockets disconnects the selected sockets from the namespace, and with
 // closeConn closes their connections.
 func (b Broadcast) DisconnectSockets(ctx context.Context, closeConn bool) error {
+	if done, err := b.idle(); done {
+		return err
+	}
 	return b.nsp.adapter.Disconnect(ctx, b.target, closeConn)
 }
 

@@ -228,8 +228,8 @@ func TestRemoteSocket(t *testing.T) {
 	if got := who.Get(b); got.Name != "bea" || string(got.Key) != "k" {
 		t.Errorf("data are %+v", got)
 	}
-	if _, ok := secret.Lookup(b); ok {
-		t.Error("a channel has been encoded")
+	if _, ok := secret.Lookup(b); !ok {
+		t.Error("the channel of a socket of this server is missing")
 	}
 	var data map[string]any
 	if err := json.Unmarshal(b.Data(), &data); err != nil || len(data) != 1 {

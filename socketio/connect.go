@@ -217,9 +217,9 @@ func (s *Socket) close(r Reason, cause error) (was socketState) {
 		s.mu.Unlock()
 		return was
 	}
-	acks, back := s.end(r, cause)
+	left := s.end(r, cause)
 	s.mu.Unlock()
-	s.leave(was == stateConnected, acks, back)
+	s.leave(was == stateConnected, left)
 	return was
 }
 
@@ -232,37 +232,44 @@ func (s *Socket) supersede() bool {
 		s.mu.Unlock()
 		return state == stateClosed
 	}
-	acks, back := s.end(ClientNamespaceDisconnect, nil)
+	left := s.end(ClientNamespaceDisconnect, nil)
 	s.mu.Unlock()
-	s.leave(false, acks, back)
+	s.leave(false, left)
 	return true
 }
 
-// end makes the socket a closed one. It returns the acknowledgements that will not come,
-// and the bytes that are to be given back. s.mu is held.
-func (s *Socket) end(r Reason, cause error) (acks map[uint64]ackFunc, back int) {
+// leftover is what is to be done for a socket that has ended, without its lock.
+type leftover struct {
+	acks  map[uint64]ackFunc      // that will not come
+	after map[*afterCall]struct{} // to be called
+	back  int                     // bytes that are to be given back
+}
+
+// end makes the socket a closed one. s.mu is held.
+func (s *Socket) end(r Reason, cause error) (left leftover) {
 	s.state.Store(uint32(stateClosed))
 	d := s.detail()
 	d.end = &ending{reason: r, cause: cause, event: s.handling()}
 	d.rooms = nil
-	acks, d.acks = d.acks, nil
-	back = s.endEvents(r)
-	if d.done != nil {
-		close(d.done)
-	}
-	return acks, back
+	left.acks, d.acks = d.acks, nil
+	left.back = s.endEvents(r)
+	left.after = d.ctx.end()
+	return left
 }
 
 // leave takes a socket that has just ended off everything that knows it.
-func (s *Socket) leave(connected bool, acks map[uint64]ackFunc, back int) {
-	s.conn.giveBack(back)
+func (s *Socket) leave(connected bool, left leftover) {
+	s.conn.giveBack(left.back)
+	for call := range left.after {
+		s.nsp.server.run(call)
+	}
 	if connected {
 		s.keepRooms()
 		s.nsp.adapter.LeaveAll((*peer)(s))
 		s.nsp.remove(s)
 	}
 	s.conn.remove(s)
-	for _, fn := range acks {
+	for _, fn := range left.acks {
 		fn(adapter.Reply{}, false)
 	}
 	if !connected {
@@ -293,9 +300,9 @@ func (s *Socket) keepRooms() {
 // runDisconnect runs the disconnect functions, the last task of a socket that was
 // connected.
 func (s *Socket) runDisconnect() {
-	reason := s.ended().reason
+	reason, ctx := s.ended().reason, afterContext{s.nsp.server.ctx, s}
 	for _, fn := range s.nsp.router.load().disconnect {
-		s.report("disconnect", s.protect(func(ctx context.Context) error {
+		s.report("disconnect", s.protect(func(context.Context) error {
 			fn(ctx, s, reason)
 			return nil
 		}))

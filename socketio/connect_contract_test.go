@@ -85,8 +85,8 @@ func TestConnectOrder(t *testing.T) {
 			return nil
 		}))
 		s.OnDisconnect(func(ctx context.Context, s *socketio.Socket, _ socketio.Reason) {
-			if ctx.Err() == nil {
-				t.Error("the context of a disconnected socket has not ended")
+			if ctx.Err() != nil || s.Context().Err() == nil {
+				t.Errorf("the context has ended (%v), or that of the socket has not", ctx.Err())
 			}
 			look("disconnect:", s)
 		})

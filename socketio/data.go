@@ -3,34 +3,47 @@ package socketio
 import (
 	"encoding/json"
 	"slices"
+	"strconv"
 )
 
 // Key names a value of type T that can be attached to a socket: the typed form of
-// the reference's socket.data. A Key is a constant of the program: declare it once,
-// in a variable or wherever it is used.
+// socket.data of the Node.js server.
 //
-// What is attached to a socket is part of its description ([RemoteSocket]) and so
-// becomes visible on other servers, encoded by the server's codec.
+// A value travels: it is a part of the socket's description ([RemoteSocket]), encoded by
+// the server's codec, and so every server of the cluster that fetches the socket gets it,
+// and whatever reads their messages in the broker. Clients do not. What must not leave
+// this server, such as a token, a database handle or anything that cannot be encoded,
+// needs a [NewLocalKey].
+//
+// A Key is a constant of the program: declare it once, in a variable or wherever it is
+// used. Its methods panic if a local and a published key of one name meet at a socket.
 type Key[T any] struct {
-	name string
+	name  string
+	local bool
 }
 
-// NewKey returns the key of that name. Two keys of the same name stand for the
-// same value; keys of different types should have different names.
-func NewKey[T any](name string) Key[T] { return Key[T]{name} }
+// NewKey returns the key of that name, whose values travel to other servers. Two keys of
+// the same name stand for the same value; keys of different types should have different
+// names.
+func NewKey[T any](name string) Key[T] { return Key[T]{name: name} }
+
+// NewLocalKey returns the key of that name, whose values stay on this server: they are
+// not encoded, and missing in a [RemoteSocket] of another server.
+func NewLocalKey[T any](name string) Key[T] { return Key[T]{name: name, local: true} }
 
 // Name returns the name of the key.
 func (k Key[T]) Name() string { return k.name }
 
-// Holder is what values are attached to: [*Socket], and [RemoteSocket] for
-// reading.
+// Holder is what values are attached to: [*Socket], and [RemoteSocket] for reading. That
+// of a socket of this server has the socket's own values, as long as it is connected.
 type Holder interface {
-	value(name string) (any, bool)
+	value(name string, local bool) (any, bool)
 }
 
-// encodedValue is a value as it came from another server.
-type encodedValue struct {
-	raw   json.RawMessage
+// remoteValue is a value as a RemoteSocket has it.
+type remoteValue struct {
+	live  any             // that of the socket, if it is one of this server
+	raw   json.RawMessage // that of the description
 	codec interface {
 		Unmarshal(data []byte, v any) error
 	}
@@ -39,18 +52,22 @@ type encodedValue struct {
 // Lookup returns the value attached to h. It reports false if there is none, or
 // if it is not of type T.
 func (k Key[T]) Lookup(h Holder) (T, bool) {
-	v, ok := h.value(k.name)
+	v, ok := h.value(k.name, k.local)
 	if !ok {
 		var zero T
 		return zero, false
 	}
-	if e, ok := v.(encodedValue); ok {
-		var t T
-		err := e.codec.Unmarshal(e.raw, &t)
-		return t, err == nil
+	r, remote := v.(remoteValue)
+	if !remote {
+		t, ok := v.(T)
+		return t, ok
 	}
-	t, ok := v.(T)
-	return t, ok
+	if t, ok := r.live.(T); ok || len(r.raw) == 0 {
+		return t, ok
+	}
+	var t T
+	err := r.codec.Unmarshal(r.raw, &t)
+	return t, err == nil
 }
 
 // Get returns the value attached to h, the zero value if there is none.
@@ -66,12 +83,12 @@ func (k Key[T]) Set(s *Socket, v T) {
 	defer s.mu.Unlock()
 	d := s.detail()
 	for i := range d.data {
-		if d.data[i].name == k.name {
+		if d.data[i].is(k.name, k.local) {
 			d.data[i].value = v
 			return
 		}
 	}
-	d.data = append(d.data, datum{k.name, v})
+	d.data = append(d.data, datum{k.name, k.local, v})
 }
 
 // Delete removes the value from a socket.
@@ -80,7 +97,7 @@ func (k Key[T]) Delete(s *Socket) {
 	defer s.mu.Unlock()
 	data := s.look().data
 	for i := range data {
-		if data[i].name == k.name {
+		if data[i].is(k.name, k.local) {
 			s.detail().data = slices.Concat(data[:i], data[i+1:])
 			return
 		}
@@ -89,14 +106,24 @@ func (k Key[T]) Delete(s *Socket) {
 
 type datum struct {
 	name  string
+	local bool
 	value any
 }
 
-func (s *Socket) value(name string) (any, bool) {
+// is reports whether the datum is that of a key. It panics if it has been attached with a
+// key of the other kind.
+func (d *datum) is(name string, local bool) bool {
+	if d.name == name && d.local != local {
+		panic("socketio: a local and a published key are both named " + strconv.Quote(name)) //nolint:forbidigo // a programming error, documented at Key
+	}
+	return d.name == name
+}
+
+func (s *Socket) value(name string, local bool) (any, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, d := range s.look().data {
-		if d.name == name {
+		if d.is(name, local) {
 			return d.value, true
 		}
 	}
@@ -107,7 +134,7 @@ func (s *Socket) value(name string) (any, bool) {
 // be encoded is left out: whoever asked is still answered.
 func (s *Socket) dataJSON() []byte {
 	s.mu.Lock()
-	data := append([]datum(nil), s.look().data...)
+	data := slices.DeleteFunc(slices.Clone(s.look().data), func(d datum) bool { return d.local })
 	s.mu.Unlock()
 	if len(data) == 0 {
 		return []byte("{}")

@@ -9,9 +9,10 @@ type details struct {
 	data   []datum
 	rooms  []string // before connecting: those to join; after closing: those it was in
 	acks   map[uint64]ackFunc
-	wait   *roomWait     // nil unless the reader waits for room in the queue
-	done   chan struct{} // of the context; nil until asked for
-	end    *ending       // nil until it is closed
+	wait   *roomWait // nil unless the reader waits for room in the queue
+	ctx    *ctxWatch // nil until somebody waits for the end of the context
+	end    *ending   // nil until it is closed
+	aside  *aside    // nil until an event runs beside the queue
 }
 
 // ending is how a socket has ended.

@@ -94,13 +94,15 @@ func (t *socketTasks) Run() {
 
 func (s *Socket) runTasks() {
 	for {
-		switch t, e := s.nextTask(); t {
+		switch t, e, in := s.nextTask(); t {
 		case taskConnect:
 			s.connect()
 		case taskRefuse:
 			s.refused(errGuardEnded)
 		case taskEvent:
 			s.serve(e)
+		case taskAside:
+			s.serveAside(e, in)
 		case taskDisconnect:
 			s.runDisconnect()
 		case taskForget:
@@ -119,12 +121,16 @@ const (
 	taskConnect
 	taskRefuse
 	taskEvent
+	taskAside
 	taskDisconnect
 	taskForget
 )
 
-// nextTask ends the task before and returns the next one; an event with taskEvent.
-func (s *Socket) nextTask() (t task, e *Event) {
+// nextTask ends the task before and returns the next one; an event with taskEvent, and
+// with taskAside one and where its handler has been registered. With taskNone the socket
+// has nothing to run, or what it has waits for an event that runs beside the queue, whose
+// end goes on with it.
+func (s *Socket) nextTask() (t task, e *Event, in *concurrent) {
 	s.mu.Lock()
 	done, back := s.retire()
 	switch state := s.currentState(); {
@@ -134,7 +140,15 @@ func (s *Socket) nextTask() (t task, e *Event) {
 		s.asked, t = true, taskConnect
 	case s.last != nil:
 		e, t = s.first(), taskEvent
+		if in = s.group(e.Name); in != nil {
+			t = taskAside
+		}
+		if in != nil && s.stalls(in) {
+			t = taskNone
+			break
+		}
 		e.taken = true
+	case state == stateClosed && s.due != dueNothing && s.stalls(nil):
 	case state == stateClosed && s.due == dueDisconnect:
 		s.due, t = dueForget, taskDisconnect
 	case state == stateClosed && s.due == dueForget:
@@ -147,7 +161,7 @@ func (s *Socket) nextTask() (t task, e *Event) {
 	if done != nil {
 		s.nsp.server.freeEvent(done)
 	}
-	return t, e
+	return t, e, in
 }
 
 // receive queues an event. It is called by the connection's reader, and blocks it
@@ -240,13 +254,23 @@ func (s *Socket) eventName(raw []byte) string {
 
 // serve handles one event.
 func (s *Socket) serve(e *Event) {
-	srv := s.nsp.server
+	s.serveCatchAll(e)
+	s.handle(e)
+}
+
+// serveCatchAll calls the functions that get every event.
+func (s *Socket) serveCatchAll(e *Event) {
 	for _, h := range s.nsp.router.catchAll() {
 		s.report(e.Name, s.call(h.ServeEvent, e))
 	}
 	for _, h := range s.router().catchAll() {
 		s.report(e.Name, s.call(h.ServeEvent, e))
 	}
+}
+
+// handle calls the middlewares and the handler of an event.
+func (s *Socket) handle(e *Event) {
+	srv := s.nsp.server
 	var started time.Time
 	if len(srv.observe.handled) > 0 {
 		started = time.Now()

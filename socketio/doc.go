@@ -27,6 +27,7 @@
 // connection is not read any more until they are handled. Its context ends when
 // the socket disconnects; the events that the client sent before it left are
 // handled even so. A panic in a handler is logged and the socket lives on.
+// [Namespace.Concurrent] registers handlers that may run beside each other for one socket.
 //
 // []byte values travel as binary, wherever they stand in an argument.
 //
@@ -45,7 +46,7 @@
 //
 // The methods that wait take a context, whose deadline is the timeout:
 // EmitWithAck waits for the answers of clients, and fails at once for a client
-// that disconnects.
+// that disconnects. [Socket.Call] asks one client and does not wait.
 //
 // # Several nodes
 //

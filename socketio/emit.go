@@ -15,11 +15,12 @@ import (
 func (s *Socket) Emit(event string, args ...any) error { return s.emit(0, event, args) }
 
 // EmitWithAck emits an event and returns the client's answer; see [As]. It may be
-// called in a handler of the same socket. If ctx ends first it returns an
+// called in a handler of the same socket, whose further events wait meanwhile: see
+// [Socket.Call] for asking without holding them up. If ctx ends first it returns an
 // [*AckTimeoutError]; if the socket disconnects it returns [ErrDisconnected]
-// at once. A handler should set a deadline: if the client sends more than
-// [Options].MaxPendingBytes of events before its answer, the answer is not read until
-// the handler returns.
+// at once. If ctx has no deadline, [Options].AckTimeout is one. In a handler it should be
+// short: if the client sends more than [Options].MaxPendingBytes of events before its
+// answer, the answer is not read until the handler returns.
 func (s *Socket) EmitWithAck(ctx context.Context, event string, args ...any) (Args, error) {
 	return s.emitWithAck(ctx, 0, event, args)
 }
@@ -100,51 +101,6 @@ func (s *Socket) sendable() (engine.SendOption, error) {
 		return engine.Coalesce, nil
 	}
 	return 0, nil
-}
-
-func (s *Socket) emitWithAck(ctx context.Context, o engine.SendOption, event string, args []any) (Args, error) {
-	d := s.nsp.server.newDraft()
-	defer s.nsp.server.freeDraft(d)
-	if err := d.event(s.nsp, event, args); err != nil {
-		return Args{}, err
-	}
-	answers := make(chan adapter.Reply, 1)
-	id := s.nsp.ackIDs.Add(1) - 1
-	d.packet.ID, d.packet.HasID = id, true
-	err := s.awaitAck(id, func(r adapter.Reply, ok bool) {
-		if ok {
-			answers <- r
-		}
-		close(answers)
-	})
-	if err != nil {
-		return Args{}, err
-	}
-	defer func() { s.takeAck(id) }()
-	if err := s.send(&d.packet, o, event); err != nil {
-		return Args{}, err
-	}
-	return s.reply(ctx, event, answers)
-}
-
-// reply waits for the answer to an event, which is the only one that answers may
-// yield.
-func (s *Socket) reply(ctx context.Context, event string, answers <-chan adapter.Reply) (Args, error) {
-	var r adapter.Reply
-	var ok bool
-	select {
-	case r, ok = <-answers:
-	case <-ctx.Done():
-		select {
-		case r, ok = <-answers: // it came in time
-		default:
-			return Args{}, &AckTimeoutError{Event: event, Err: ctx.Err()}
-		}
-	}
-	if !ok {
-		return Args{}, ErrDisconnected
-	}
-	return replyArgs(s.nsp.server.coder, r)
 }
 
 // ackFunc gets the answer to one event; false means that there will be none.

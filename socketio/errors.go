@@ -12,6 +12,9 @@ import (
 var (
 	// ErrDisconnected is returned when a socket is not connected any more.
 	ErrDisconnected = errors.New("socketio: socket is disconnected")
+	// ErrServerClosed is returned by what concerns many sockets, or other servers, once
+	// [Server.Shutdown] has ended.
+	ErrServerClosed = errors.New("socketio: server has shut down")
 	// ErrReservedEvent is returned when an event is emitted or registered under a
 	// name that the protocol keeps for itself: connect, connect_error, disconnect,
 	// disconnecting, newListener, removeListener; and among servers connection and
@@ -153,6 +156,24 @@ func find[T any, E interface {
 	}()
 	found, _ = errors.AsType[E](err)
 	return found
+}
+
+// checkHandler is checkEvent for an event to be handled: it says what to use.
+func checkHandler(event string) error {
+	err := checkEvent(event)
+	if err == nil {
+		return nil
+	}
+	use := "another name"
+	switch event {
+	case "connect":
+		use = "Namespace.OnConnect"
+	case "disconnect", "disconnecting":
+		use = "Namespace.OnDisconnect"
+	case "connect_error":
+		use = "Observer.Refused"
+	}
+	return fmt.Errorf("%w: use %s", err, use)
 }
 
 func checkEvent(event string) error {

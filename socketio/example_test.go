@@ -42,11 +42,11 @@ func Example() {
 	}
 	io := socketio.NewServer(nil)
 	socketio.On(io, "join", func(_ context.Context, s *socketio.Socket, room string) error {
-		s.Join(room)
+		s.Join("room:" + room) // what a client names has a prefix
 		return nil
 	})
 	socketio.On(io, "say", func(_ context.Context, s *socketio.Socket, m Message) error {
-		return s.To(m.Room).Emit("said", m.Text)
+		return s.To("room:"+m.Room).Emit("said", m.Text)
 	})
 	mux := http.NewServeMux()
 	mux.Handle("/socket.io/", io)
@@ -79,16 +79,15 @@ func ExampleOnWithAck() {
 	c := connect(ctx, io, nil)
 	answer, err := c.EmitWithAck(ctx, "divide", 42, 6)
 	check(err)
-	fmt.Printf("%s\n", answer.Args)
+	fmt.Printf("%s\n", answer)
 	answer, err = c.EmitWithAck(ctx, "divide", 42, 0)
-	check(err)
-	fmt.Printf("%s\n", answer.Args)
+	fmt.Println(answer, err)
 
 	check(c.Close())
 	check(io.Shutdown(ctx))
 	// Output:
 	// [7]
-	// [{"error":{"message":"division by zero"}}]
+	// [{"error":{"message":"division by zero"}}] division by zero
 }
 
 func ExampleEventOf() {
@@ -113,7 +112,7 @@ func ExampleEventOf() {
 	fmt.Printf("%s %s\n", e.Name, e.Args)
 	answer, err := c.EmitWithAck(ctx, "where", "me")
 	check(err)
-	fmt.Printf("%s\n", answer.Args)
+	fmt.Printf("%s\n", answer)
 
 	check(c.Close())
 	check(io.Shutdown(ctx))
@@ -146,7 +145,7 @@ func ExampleNamespace_Use() {
 	c := connect(ctx, io, map[string]string{"token": "secret"})
 	answer, err := c.EmitWithAck(ctx, "who am I")
 	check(err)
-	fmt.Printf("%s\n", answer.Args)
+	fmt.Printf("%s\n", answer)
 
 	check(c.Close())
 	check(io.Shutdown(ctx))
@@ -174,15 +173,14 @@ func ExampleNamespace_Wrap() {
 	c := connect(ctx, io, nil)
 	for _, args := range [][]any{{7}, {7, 8}} {
 		answer, err := c.EmitWithAck(ctx, "square", args...)
-		check(err)
-		fmt.Printf("%s\n", answer.Args)
+		fmt.Println(answer, err)
 	}
 
 	check(c.Close())
 	check(io.Shutdown(ctx))
 	// Output:
-	// [49]
-	// [{"error":{"message":"too many arguments"}}]
+	// [49] <nil>
+	// [{"error":{"message":"too many arguments"}}] too many arguments
 }
 
 func ExampleSocket_EmitWithAck() {
@@ -283,7 +281,7 @@ func ExampleEvent_AckFunc() {
 	go func() { check((<-jobs)("done")) }()
 	answer, err := c.EmitWithAck(ctx, "start")
 	check(err)
-	fmt.Printf("%s\n", answer.Args)
+	fmt.Printf("%s\n", answer)
 
 	check(c.Close())
 	check(io.Shutdown(ctx))
@@ -339,7 +337,7 @@ func ExampleSocket_Flush() {
 	c := connect(ctx, io, nil)
 	rows, err := c.EmitWithAck(ctx, "export", 1000)
 	check(err)
-	fmt.Printf("%s\n", rows.Args)
+	fmt.Printf("%s\n", rows)
 
 	check(c.Close())
 	check(io.Shutdown(ctx))

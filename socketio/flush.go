@@ -62,6 +62,9 @@ type selector interface {
 
 // eachLocal calls use with the selected sockets of this server.
 func (b Broadcast) eachLocal(use func(s *Socket)) {
+	if b.nobody() {
+		return
+	}
 	if a, ok := b.nsp.adapter.(selector); ok {
 		a.Select(b.target, func(to []adapter.Peer) {
 			for _, p := range to {

@@ -3,6 +3,8 @@ package socketio
 import (
 	"context"
 	"sync/atomic"
+
+	"github.com/tandem-go/tandem/socketio/parser"
 )
 
 // Handler handles an event. It is the one form that all handlers take inside the
@@ -23,8 +25,8 @@ type HandlerFunc func(ctx context.Context, e *Event) error
 func (f HandlerFunc) ServeEvent(ctx context.Context, e *Event) error { return f(ctx, e) }
 
 // Middleware wraps the handling of events, as func(http.Handler) http.Handler
-// wraps the handling of requests. It may look at the event, refuse it with an
-// error, or call next. It is called once when it is installed, and what it
+// wraps the handling of requests. It may look at the event, change its arguments
+// ([Event.SetArgs]), refuse it with an error, or call next. It is called once when it is installed, and what it
 // returns is called for every event, also for those without a handler, and maybe for
 // those that other middlewares are handling just then.
 type Middleware func(next Handler) Handler
@@ -67,6 +69,23 @@ type Event struct {
 	size  int    // bytes of memory that it takes
 	total int    // of the events up to this one, if it is the last one
 	held  int    // of these, counted towards the budget of the server
+}
+
+// SetArgs replaces the arguments by others, encoded as Emit encodes them, for the
+// handlers that come after. On an error, that of the encoding, they stay as they are. What
+// was taken of the arguments before is still valid until the handler returns. SetArgs must
+// not be called concurrently with other uses of the event.
+func (e *Event) SetArgs(args ...any) error {
+	data, attachments, err := e.Socket.nsp.server.coder.AppendAck(nil, args...)
+	if err != nil {
+		return err
+	}
+	list, err := parser.SplitArgs(data, nil)
+	if err != nil {
+		return err
+	}
+	e.Args.list, e.Args.attachments = list, attachments
+	return nil
 }
 
 // WantsAck reports whether the sender asked for an acknowledgement and has not

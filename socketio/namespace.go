@@ -65,15 +65,28 @@ func (n *Namespace) OnConnect(fn func(ctx context.Context, s *Socket) error) {
 
 // OnDisconnect adds a function to be called for every socket that has
 // disconnected, once, after the handler that may be running for it has returned.
-// The socket has left its rooms by then; [Socket.Rooms] still names them. ctx has
-// ended, but carries on the context's values.
+// The socket has left its rooms by then; [Socket.Rooms] still names them. ctx is not that
+// of the socket, which has ended: it lives on until the context of [Server.Shutdown] ends,
+// or the server has shut down, so that fn can tell other servers and databases of the end.
+// Shutdown waits for fn: what may take long should have a deadline of its own.
 func (n *Namespace) OnDisconnect(fn func(ctx context.Context, s *Socket, r Reason)) {
 	n.router.update(func(r *routes) { r.disconnect = append(r.disconnect, fn) })
 }
 
 // Handle registers the handler of an event for all sockets of the namespace; see
 // [On], which most code will use instead.
-func (n *Namespace) Handle(event string, h Handler) { n.router.handle(event, h) }
+func (n *Namespace) Handle(event string, h Handler) {
+	n.router.handle(event, h)
+	n.warnOf(event, h)
+}
+
+// warnOf warns of a handler that is most likely never called: new sockets are announced
+// by an event of that name on the Node.js server.
+func (n *Namespace) warnOf(event string, h Handler) {
+	if event == "connection" && h != nil {
+		n.server.log.Warn(`socketio: new sockets are no event: use OnConnect in place of a handler of "connection"`, "namespace", n.name)
+	}
+}
 
 // OnAny adds a handler that is called for every event of the namespace, before
 // the middlewares and before the event's own handler. It may answer events that
@@ -139,7 +152,8 @@ func (n *Namespace) remove(s *Socket) {
 // broadcast is where the methods below start from.
 func (n *Namespace) broadcast() Broadcast { return Broadcast{nsp: n} }
 
-// To selects the sockets in any of the rooms. The id of a socket is a room, too.
+// To selects the sockets in any of the rooms, nobody if it names none. The id of a
+// socket is a room, too.
 func (n *Namespace) To(rooms ...string) Broadcast { return n.broadcast().To(rooms...) }
 
 // Except selects all sockets but those in any of the rooms.

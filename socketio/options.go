@@ -1,7 +1,9 @@
 package socketio
 
 import (
+	"context"
 	"log/slog"
+	"net/http"
 	"time"
 
 	"github.com/tandem-go/tandem/adapter"
@@ -22,6 +24,25 @@ type Options struct {
 	// maximum payload, queue limits, and so on. Its Path is overridden.
 	Engine engine.Options
 
+	// ConnContext makes values of the HTTP request visible in the contexts of guards,
+	// handlers and the functions of OnConnect and OnDisconnect, of all sockets of the
+	// connection. It is called once for each connection, with the request of its
+	// handshake, and only the values of what it returns are used: that a context ends,
+	// as that of a request does when it has been answered, does not matter. nil, the
+	// default, and a nil context mean no values.
+	//
+	// Do not return r.Context() itself unless you know all who have put something into
+	// it: what routers keep there is used again for other requests (chi does so, and gin
+	// with its Context), and what it holds lives as long as the connection. Copy the
+	// values that are needed, and their contents if they are recycled, too:
+	//
+	//	ConnContext: func(r *http.Request) context.Context {
+	//		return context.WithValue(context.Background(), userKey{}, r.Context().Value(userKey{}))
+	//	}
+	//
+	// The certificates of a TLS client are in r.TLS.PeerCertificates; they can be kept.
+	ConnContext func(r *http.Request) context.Context
+
 	// Adapter makes the adapter of each namespace. The default keeps the rooms in
 	// memory: a server on its own.
 	Adapter adapter.Factory
@@ -30,8 +51,9 @@ type Options struct {
 	// JSON format with binary attachments that clients use by default.
 	Parser parser.Parser
 
-	// Codec encodes and decodes the arguments of events. The default is
-	// encoding/json without HTML escaping.
+	// Codec encodes and decodes the arguments of events. The default is [parser.JSON]:
+	// encoding/json without HTML escaping. As that does, it takes {"NAME":1} for a field
+	// called name, which a JavaScript peer does not.
 	Codec parser.Codec
 
 	// ConnectTimeout is how long a connection may stay without being in any
@@ -79,8 +101,9 @@ type Options struct {
 	// the same time. The default is 1,024. Those beyond it are logged and dropped.
 	MaxServerEvents int
 
-	// AckTimeout is how long a broadcast waits for its acknowledgements if its
-	// context has no deadline. The default is 10 seconds.
+	// AckTimeout is how long acknowledgements are waited for, of one socket or of many,
+	// if the context has no deadline, and how long a [Call] is kept that nobody waits
+	// for. The default is 10 seconds.
 	AckTimeout time.Duration
 
 	// Observers are functions that are called when something has happened in the
@@ -133,6 +156,9 @@ func (o *Options) withDefaults() Options {
 		c.Codec = parser.JSON{}
 	}
 	c.Engine.Path = c.Path
+	if c.ConnContext != nil {
+		c.Engine.ConnContext = c.ConnContext
+	}
 	if c.Engine.Logger == nil {
 		c.Engine.Logger = c.Logger
 	}

@@ -82,6 +82,9 @@ func (s *Socket) handling() string {
 	if e := s.first(); e != nil && e.taken {
 		return e.Name
 	}
+	if a := s.look().aside; a != nil && len(a.running) > 0 {
+		return a.running[0].e.Name
+	}
 	return ""
 }
 
@@ -97,23 +100,52 @@ func (s *Socket) retire() (done *Event, back int) {
 	if e == nil || !e.taken {
 		return nil, 0
 	}
-	if last := s.last; last != e {
+	back = s.detach() // which also shows that there is progress
+	if d := s.details.Load(); d != nil {
+		s.progress(d)
+	}
+	return e, back
+}
+
+// detach takes the event that is being handled off the queue. It returns how many bytes
+// of it are counted towards the server's budget. s.mu is held.
+func (s *Socket) detach() (held int) {
+	e, last := s.first(), s.last
+	if last != e {
 		last.next = e.next
 		last.total -= e.size
-		back = min(e.size, last.held) // which also shows that there is progress
-		last.held -= back
+		held = min(e.size, last.held)
+		last.held -= held
 	} else {
-		back = last.held
+		held = last.held
 		s.last = nil
 	}
 	e.next, e.taken = nil, false
-	if d := s.details.Load(); d != nil && d.wait != nil {
-		d.wait.taken = time.Now()
-		if s.last == nil || s.last.total <= s.nsp.server.opts.MaxPendingBytes/2 {
-			d.signalRoom()
-		}
+	return held
+}
+
+// progress tells a reader that waits for room in the queue that an event has been handled.
+// s.mu is held.
+func (s *Socket) progress(d *details) {
+	if d.wait == nil {
+		return
 	}
-	return e, back
+	d.wait.taken = time.Now()
+	if s.pending() <= s.nsp.server.opts.MaxPendingBytes/2 {
+		d.signalRoom()
+	}
+}
+
+// pending returns the bytes of memory of the events that have not been handled. s.mu is
+// held.
+func (s *Socket) pending() (bytes int) {
+	if s.last != nil {
+		bytes = s.last.total
+	}
+	if d := s.details.Load(); d != nil && d.aside != nil {
+		bytes += d.aside.size
+	}
+	return bytes
 }
 
 // drop removes the events that wait, and returns the bytes that are to be given back.
@@ -147,7 +179,8 @@ func (s *Socket) shed() bool {
 // full reports whether there is no room for another event of some size. One that is
 // too large by itself waits until it is alone. s.mu is held.
 func (s *Socket) full(size int) bool {
-	return s.last != nil && s.last.total+size > s.nsp.server.opts.MaxPendingBytes
+	pending := s.pending()
+	return pending > 0 && pending+size > s.nsp.server.opts.MaxPendingBytes
 }
 
 // uncounted returns how many bytes are to be counted towards the server's budget for

@@ -4,12 +4,15 @@ import "context"
 
 // On registers fn as the handler of an event. The event's first argument is
 // decoded into T; if T, or a pointer to it, has the method of [ArgsUnmarshaler],
-// it takes all arguments. If the client asks for an acknowledgement it gets one
+// it takes all arguments. An argument that was not sent is nil for a T that is a pointer,
+// any, [json.RawMessage] or [parser.Raw], and an [*ArgError] for others. If the client asks for an acknowledgement it gets one
 // without arguments as soon as fn has returned nil.
 //
 // On replaces an earlier handler of the same event on the same [Registrar]. A
 // handler of a [Socket] takes the place of its namespace's for that socket. On
-// panics if the event's name is reserved, see [ErrReservedEvent].
+// panics if the event's name is reserved, see [ErrReservedEvent]. For new sockets and for
+// those that leave there are [Namespace.OnConnect] and [Namespace.OnDisconnect]; a handler
+// of "connection" is warned of.
 func On[T any](r Registrar, event string, fn func(ctx context.Context, s *Socket, arg T) error) {
 	r.Handle(event, HandlerFunc(func(ctx context.Context, e *Event) error {
 		arg, err := bind[T](e.Args)
@@ -49,11 +52,7 @@ func answer[Res any](e *Event, res Res) error {
 	if done, err := e.ackScalar(res); done {
 		return e.ackFailure(err)
 	}
-	boxed := any(res) // once: boxing allocates
-	if m, ok := boxed.(ArgsMarshaler); ok {
-		return acknowledge(e, m.MarshalArgs()...)
-	}
-	return acknowledge(e, boxed)
+	return acknowledge(e, res)
 }
 
 // acknowledge answers an event whose sender still waits. That the sender has gone
@@ -87,7 +86,7 @@ func (e EventOf[T]) Handle(r Registrar, fn func(ctx context.Context, s *Socket, 
 
 // Emit emits the event.
 func (e EventOf[T]) Emit(to Emitter, arg T) error {
-	return to.Emit(string(e), spread(arg)...)
+	return to.Emit(string(e), arg)
 }
 
 // CallOf declares an event that is acknowledged, with an argument of type Req and
@@ -103,13 +102,13 @@ func (c CallOf[Req, Res]) Handle(r Registrar, fn func(ctx context.Context, s *So
 
 // Call emits the event to one socket and returns its answer.
 func (c CallOf[Req, Res]) Call(ctx context.Context, to Caller, req Req) (Res, error) {
-	return As[Res](to.EmitWithAck(ctx, string(c), spread(req)...))
+	return As[Res](to.EmitWithAck(ctx, string(c), req))
 }
 
 // CallAll emits the event to many sockets and returns their answers. If some are
 // missing it returns those that came beside the error.
 func (c CallOf[Req, Res]) CallAll(ctx context.Context, to MultiCaller, req Req) ([]Res, error) {
-	return AllAs[Res](to.EmitWithAck(ctx, string(c), spread(req)...))
+	return AllAs[Res](to.EmitWithAck(ctx, string(c), req))
 }
 
 // Emitter is what an event can be emitted to: [*Socket], [Unicast], [*Namespace],

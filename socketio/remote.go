@@ -8,8 +8,9 @@ import (
 )
 
 // RemoteSocket is a socket as [Broadcast.FetchSockets] found it: perhaps on another
-// server, and perhaps gone meanwhile. It is an immutable description; its methods
-// reach the socket through the cluster.
+// server, and perhaps gone meanwhile. It is an immutable description, but for the values
+// of a [Key] if the socket is one of this server; its methods reach the socket through
+// the cluster.
 type RemoteSocket struct {
 	nsp *Namespace
 	d   adapter.RemoteSocket
@@ -34,13 +35,22 @@ func (r RemoteSocket) Handshake() (*Handshake, error) {
 // typed access.
 func (r RemoteSocket) Data() json.RawMessage { return r.d.Data }
 
-func (r RemoteSocket) value(name string) (any, bool) {
+func (r RemoteSocket) value(name string, local bool) (any, bool) {
+	found := remoteValue{codec: r.nsp.server.opts.Codec}
+	if s, ok := r.nsp.Socket(r.d.ID); ok {
+		if found.live, ok = s.value(name, local); !ok {
+			return nil, false
+		}
+	}
+	if local {
+		return found, found.live != nil
+	}
 	var object map[string]json.RawMessage
 	if err := json.Unmarshal(r.d.Data, &object); err != nil {
 		return nil, false
 	}
-	raw, ok := object[name]
-	return encodedValue{raw, r.nsp.server.opts.Codec}, ok
+	found.raw = object[name]
+	return found, found.live != nil || found.raw != nil
 }
 
 func (r RemoteSocket) self() Broadcast {

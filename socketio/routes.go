@@ -21,6 +21,7 @@ type routes struct {
 	disconnect []func(context.Context, *Socket, Reason)
 	outgoing   []func(string, Args)
 	server     map[string]serverHandler
+	concurrent bool // some handlers are registered with Concurrent
 }
 
 // route keeps the name beside the handler so that an event's name need not be
@@ -28,6 +29,7 @@ type routes struct {
 type route struct {
 	name string
 	h    Handler
+	in   *concurrent // nil for an ordinary one
 }
 
 // router holds routes; the zero value has none. Nor has nil, which is the router of
@@ -97,8 +99,11 @@ func (r *routes) clone() *routes {
 	return &c
 }
 
-func (r *router) handle(event string, h Handler) {
-	if err := checkEvent(event); err != nil {
+func (r *router) handle(event string, h Handler) { r.handleIn(nil, event, h) }
+
+// handleIn is handle for a handler that may run beside others; in is nil for an ordinary one.
+func (r *router) handleIn(in *concurrent, event string, h Handler) {
+	if err := checkHandler(event); err != nil {
 		panic(err) //nolint:forbidigo // a programming error, documented at On
 	}
 	r.update(func(n *routes) {
@@ -109,7 +114,8 @@ func (r *router) handle(event string, h Handler) {
 		if n.handlers == nil {
 			n.handlers = make(map[string]route)
 		}
-		n.handlers[event] = route{event, h}
+		n.handlers[event] = route{event, h, in}
+		n.concurrent = n.concurrent || in != nil
 	})
 }
 

@@ -45,12 +45,13 @@ type Server struct {
 	handling     context.Context //nolint:containedctx // its life is the server's
 	stopHandling context.CancelFunc
 
-	// ctx is what the server's own operations run under; stop ends it.
+	// ctx is what the server's own operations and the disconnect functions run under;
+	// stop ends it.
 	ctx  context.Context //nolint:containedctx // its life is the server's
 	stop context.CancelFunc
 
-	mu         sync.Mutex // guards changes of namespaces, and closed
-	closed     bool       // the adapters are closed, and so is that of a namespace that is made now
+	mu         sync.Mutex  // guards changes of namespaces, and of closed
+	closed     atomic.Bool // the adapters are closed, and so is that of a namespace that is made now
 	namespaces atomic.Pointer[map[string]*Namespace]
 
 	draining atomic.Bool
@@ -121,7 +122,7 @@ func (srv *Server) create(name string) (n *Namespace, made, late bool) {
 	table := maps.Clone(*srv.namespaces.Load())
 	table[name] = n
 	srv.namespaces.Store(&table)
-	return n, true, srv.closed
+	return n, true, srv.closed.Load()
 }
 
 func (srv *Server) lookup(name string) (*Namespace, bool) {
@@ -218,8 +219,8 @@ func (srv *Server) encodeOnce(p *adapter.Packet) *encoded {
 // closes the connections, so that the clients reconnect elsewhere, and closes the
 // adapters. It waits until all of the server's goroutines have ended. If
 // ctx ends first it drops what is left and returns the context's error. Afterwards
-// sockets return [ErrDisconnected], and what concerns other servers
-// [adapter.ErrClosed].
+// sockets return [ErrDisconnected], and what concerns many of them or other servers
+// [ErrServerClosed].
 //
 // A handler that calls Shutdown is one that Shutdown waits for, until ctx ends: call
 // it on another goroutine.
@@ -230,6 +231,8 @@ func (srv *Server) encodeOnce(p *adapter.Packet) *encoded {
 // [http.Server.RegisterOnShutdown] can call this method, so that they end at once.
 func (srv *Server) Shutdown(ctx context.Context) error {
 	srv.draining.Store(true)
+	defer srv.stop()
+	defer context.AfterFunc(ctx, srv.stop)()
 	srv.engine.StopAccepting()
 
 	grace, cancel := halfOf(ctx)
@@ -248,7 +251,7 @@ func (srv *Server) Shutdown(ctx context.Context) error {
 		err = e
 	}
 	srv.mu.Lock()
-	srv.closed = true
+	srv.closed.Store(true)
 	namespaces = *srv.namespaces.Load()
 	srv.mu.Unlock()
 	for _, n := range namespaces {
@@ -256,7 +259,6 @@ func (srv *Server) Shutdown(ctx context.Context) error {
 			err = e
 		}
 	}
-	srv.stop()
 	return err
 }
 

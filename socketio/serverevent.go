@@ -57,7 +57,7 @@ func OnServerWithAck[Req, Res any](r ServerRegistrar, event string, fn func(ctx 
 		if err != nil {
 			return nil, err
 		}
-		return spread(res), nil
+		return []any{res}, nil
 	})
 }
 
@@ -87,7 +87,12 @@ func (n *Namespace) ServerEmitWithAck(ctx context.Context, event string, args ..
 }
 
 // ServerCount returns the number of servers in the cluster, this one included.
-func (n *Namespace) ServerCount(ctx context.Context) (int, error) { return n.adapter.ServerCount(ctx) }
+func (n *Namespace) ServerCount(ctx context.Context) (int, error) {
+	if n.server.closed.Load() {
+		return 0, ErrServerClosed
+	}
+	return n.adapter.ServerCount(ctx)
+}
 
 func (n *Namespace) serverEvent(event string, args []any) ([]byte, [][]byte, error) {
 	if event == "connection" || event == "new_namespace" {
@@ -95,6 +100,9 @@ func (n *Namespace) serverEvent(event string, args []any) ([]byte, [][]byte, err
 	}
 	if err := checkEvent(event); err != nil {
 		return nil, nil, err
+	}
+	if n.server.closed.Load() {
+		return nil, nil, ErrServerClosed
 	}
 	return n.server.coder.AppendEvent(nil, event, args...)
 }

@@ -94,6 +94,10 @@ func (s *Socket) Connected() bool { return s.currentState() == stateConnected }
 // broadcast that starts afterwards reaches the socket. In a guard the rooms are
 // joined when the socket connects. It does nothing once the socket has
 // disconnected.
+//
+// All rooms of a namespace share one space of names, the ids of sockets among them. A name
+// that a client may choose needs a prefix of its own, as in "room:" + name: or the client
+// joins any room of the application, and another client's own.
 func (s *Socket) Join(rooms ...string) {
 	if s.whileConnecting(func(d *details) { d.rooms = append(d.rooms, rooms...) }) {
 		return
@@ -103,7 +107,8 @@ func (s *Socket) Join(rooms ...string) {
 	}
 }
 
-// Leave removes the socket from the rooms.
+// Leave removes the socket from the rooms. It cannot leave the room of its own id: that
+// does nothing.
 func (s *Socket) Leave(rooms ...string) {
 	if s.whileConnecting(func(d *details) {
 		d.rooms = slices.DeleteFunc(d.rooms, func(r string) bool { return slices.Contains(rooms, r) })
@@ -143,7 +148,10 @@ func (s *Socket) Rooms() []string {
 
 // Handle registers the handler of an event for this socket alone, in place of the
 // namespace's; see [On].
-func (s *Socket) Handle(event string, h Handler) { s.ownRouter().handle(event, h) }
+func (s *Socket) Handle(event string, h Handler) {
+	s.ownRouter().handle(event, h)
+	s.nsp.warnOf(event, h)
+}
 
 // Wrap adds middlewares around the handling of this socket's events, inside those
 // of the namespace.
@@ -158,7 +166,8 @@ func (s *Socket) OnAny(h Handler) {
 // others selects all sockets of the namespace but this one.
 func (s *Socket) others() Broadcast { return s.nsp.Except(s.id) }
 
-// To selects the sockets in any of the rooms, without this one.
+// To selects the sockets in any of the rooms, without this one; nobody if it names no
+// room.
 func (s *Socket) To(rooms ...string) Broadcast { return s.others().To(rooms...) }
 
 // Except selects all sockets of the namespace without this one and without those

@@ -3,6 +3,7 @@ package adaptertest
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"testing"
 
@@ -39,6 +40,7 @@ var fetchTests = []test{
 	{"nobody", func(t *testing.T, c *cluster) {
 		c.checkFetch(t, adapter.Target{Rooms: []string{"nobody"}})
 	}},
+	{"all rooms", allRooms},
 	{"canceled", func(t *testing.T, c *cluster) {
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
@@ -49,6 +51,30 @@ var fetchTests = []test{
 			t.Errorf("error %v, want %v", err, context.Canceled)
 		}
 	}},
+}
+
+// allRooms asks an adapter that can tell for the rooms of all nodes.
+func allRooms(t *testing.T, c *cluster) {
+	lister, ok := c.first().(adapter.RoomLister)
+	if !ok {
+		t.Skip("the adapter does not list the rooms of all nodes")
+	}
+	want := []string{"shared", "42"}
+	for i, h := range c.hosts {
+		own := fmt.Sprint("room", i)
+		want = append(want, c.peers[i].ID(), own, h.Connect("shared", own, "42").ID())
+	}
+	rooms, err := lister.AllRooms(deadline(t))
+	slices.Sort(rooms)
+	slices.Sort(want)
+	if err != nil || !slices.Equal(rooms, want) {
+		t.Errorf("got %q (%v), want %q", rooms, err, want)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := lister.AllRooms(ctx); !errors.Is(err, context.Canceled) {
+		t.Errorf("error %v, want %v", err, context.Canceled)
+	}
 }
 
 // checkFetch fetches from the first node and compares with what the nodes

@@ -24,6 +24,7 @@ var lifeTests = []test{
 			t.Errorf("error %v, want %v", err, context.Canceled)
 		}
 	}},
+	{"contexts that have ended", endedContexts},
 	{"Close while answers are awaited", func(t *testing.T, c *cluster) {
 		if c.last() == 0 {
 			t.Skip("there are no other nodes")
@@ -39,6 +40,29 @@ var lifeTests = []test{
 		}
 	}},
 	{"concurrent use", concurrent},
+}
+
+// endedContexts calls what may wait with a context that has ended: the caller learns of it.
+func endedContexts(t *testing.T, c *cluster) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	a := c.first()
+	_, fetched := a.Fetch(ctx, adapter.Target{})
+	_, counted := a.ServerCount(ctx)
+	_, collected := collected(a.ServerCollect(ctx, []byte(`["ask"]`), nil))
+	for what, err := range map[string]error{
+		"Fetch":         fetched,
+		"JoinAll":       a.JoinAll(ctx, adapter.Target{}, "room"),
+		"LeaveMatching": a.LeaveMatching(ctx, adapter.Target{}, "room"),
+		"Disconnect":    a.Disconnect(ctx, adapter.Target{Rooms: []string{"nobody"}}, false),
+		"ServerEmit":    a.ServerEmit(ctx, []byte(`["x"]`), nil),
+		"ServerCount":   counted,
+		"ServerCollect": collected,
+	} {
+		if !errors.Is(err, context.Canceled) {
+			t.Errorf("%s: error %v, want %v", what, err, context.Canceled)
+		}
+	}
 }
 
 // closed closes the last node of the cluster: it goes on locally, and without

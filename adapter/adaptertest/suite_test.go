@@ -1,6 +1,7 @@
 package adaptertest_test
 
 import (
+	"cmp"
 	"context"
 	"iter"
 	"slices"
@@ -110,19 +111,22 @@ func (n *node) Fetch(ctx context.Context, t adapter.Target) (sockets []adapter.R
 		local, _ := m.Fetch(ctx, t)
 		sockets = append(sockets, local...)
 	})
-	return sockets, err
+	return sockets, cmp.Or(err, ctx.Err())
 }
 
 func (n *node) JoinAll(ctx context.Context, t adapter.Target, rooms ...string) error {
-	return n.each(t, func(m *adapter.Memory) { _ = m.JoinAll(ctx, t, rooms...) })
+	err := n.each(t, func(m *adapter.Memory) { _ = m.JoinAll(ctx, t, rooms...) })
+	return cmp.Or(err, ctx.Err())
 }
 
 func (n *node) LeaveMatching(ctx context.Context, t adapter.Target, rooms ...string) error {
-	return n.each(t, func(m *adapter.Memory) { _ = m.LeaveMatching(ctx, t, rooms...) })
+	err := n.each(t, func(m *adapter.Memory) { _ = m.LeaveMatching(ctx, t, rooms...) })
+	return cmp.Or(err, ctx.Err())
 }
 
 func (n *node) Disconnect(ctx context.Context, t adapter.Target, closeTransport bool) error {
-	return n.each(t, func(m *adapter.Memory) { _ = m.Disconnect(ctx, t, closeTransport) })
+	err := n.each(t, func(m *adapter.Memory) { _ = m.Disconnect(ctx, t, closeTransport) })
+	return cmp.Or(err, ctx.Err())
 }
 
 func (n *node) ServerEmit(ctx context.Context, data []byte, attachments [][]byte) error {
@@ -130,13 +134,13 @@ func (n *node) ServerEmit(ctx context.Context, data []byte, attachments [][]byte
 	for _, other := range others {
 		other.host.ServeServerEvent(ctx, data, attachments, nil)
 	}
-	return err
+	return cmp.Or(err, ctx.Err())
 }
 
 func (n *node) ServerCollect(ctx context.Context, data []byte, attachments [][]byte) iter.Seq2[adapter.Reply, error] {
 	return func(yield func(adapter.Reply, error) bool) {
 		others, err := n.others()
-		if err != nil {
+		if err = cmp.Or(err, ctx.Err()); err != nil {
 			yield(adapter.Reply{}, err)
 			return
 		}
@@ -150,9 +154,9 @@ func (n *node) ServerCollect(ctx context.Context, data []byte, attachments [][]b
 	}
 }
 
-func (n *node) ServerCount(context.Context) (int, error) {
+func (n *node) ServerCount(ctx context.Context) (int, error) {
 	others, err := n.others()
-	return 1 + len(others), err
+	return 1 + len(others), cmp.Or(err, ctx.Err())
 }
 
 func (n *node) Close(context.Context) error {

@@ -147,6 +147,7 @@ func (srv *Server) open(r *http.Request, prepare func(s *Session)) (*Session, *R
 		return nil, refusal(BadRequest, "making the session's id", err).warned(warnID)
 	}
 	s := srv.newSession(srv.handshakes.make(id, r))
+	s.keepValues(r)
 	prepare(s)
 	switch err := srv.register(s); {
 	case errors.Is(err, errDuplicateID):

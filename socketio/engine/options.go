@@ -2,6 +2,7 @@ package engine
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"log/slog"
 	"math"
@@ -137,6 +138,10 @@ type Options struct {
 	// NewID makes the id of a session. It must be unguessable and unique. The
 	// default has 120 random bits in 20 characters of URL-safe base64.
 	NewID func(r *http.Request) (string, error)
+	// ConnContext, if not nil, returns the values that [Session.Value] finds, from the
+	// request of the handshake. Only its values are used, never its end. See the option
+	// of package socketio for what must not be kept.
+	ConnContext func(r *http.Request) context.Context
 	// OnRefused, if not nil, is told of each request that is refused.
 	OnRefused func(r *http.Request, e *RequestError)
 	// Logger gets what the application should know: panics of receivers, why a connection

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"runtime/debug"
@@ -83,9 +84,10 @@ type Session struct {
 type extra struct {
 	reason Reason // set by Close, and when the session ends
 	err    error
-	done   chan struct{}  // made on demand
-	input  budget.Account // see Hold
-	output budget.Account // what waits for the client, see queue
+	done   chan struct{}   // made on demand
+	input  budget.Account  // see Hold
+	output budget.Account  // what waits for the client, see queue
+	values context.Context //nolint:containedctx // only its values count, see Options.ConnContext
 }
 
 // more returns the extra of the session. mu is held.

@@ -24,6 +24,8 @@ type typeInfo struct {
 	// hidden is set for a struct with fields that a codec sees and reflection
 	// cannot set. Such a struct is copied as a whole.
 	hidden bool
+	// args is set if some value in it stands for several arguments.
+	args bool
 	// custom is set if some value in it may decode itself.
 	custom bool
 }
@@ -53,6 +55,7 @@ func (c *typeCache) info(t reflect.Type) *typeInfo {
 	info := &typeInfo{
 		binary: holdsBinary(t, nil),
 		custom: decodesItself(t, nil),
+		args:   holdsArgs(t, nil),
 	}
 	if info.binary && t.Kind() == reflect.Struct {
 		info.addFields(t, nil)

@@ -187,8 +187,8 @@ func (r *restorer) iface(v reflect.Value, depth int) {
 func (r *restorer) list(v reflect.Value, depth int) {
 	switch {
 	case v.Type() == rawMessageType:
-		if v.CanSet() {
-			v.SetBytes(r.text(v.Bytes()))
+		if at, num := r.marker.find(v.Bytes()); at >= 0 && num < len(r.nums) {
+			r.err = errRawBinary
 		}
 	case isBytes(v.Type()):
 		if num, ok := r.number(r.marker.parseBytes(v.Bytes())); ok && v.CanSet() {
@@ -199,20 +199,6 @@ func (r *restorer) list(v reflect.Value, depth int) {
 		for i := range v.Len() {
 			r.value(v.Index(i), depth+1)
 		}
-	}
-}
-
-// text restores the placeholders in JSON that has not been decoded.
-func (r *restorer) text(text []byte) []byte {
-	var restored []byte
-	for {
-		at, num := r.marker.find(text)
-		if at < 0 || num >= len(r.nums) {
-			return append(restored, text...)
-		}
-		r.restored[num] = true
-		restored = appendPlaceholder(append(restored, text[:at]...), r.nums[num])
-		text = text[at+quotedMarkerLen:]
 	}
 }
 

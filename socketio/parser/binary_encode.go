@@ -59,7 +59,11 @@ func (x *extractor) any(v any, depth int) (marked any, changed bool, err error) 
 		return x.object(v, depth)
 	}
 	value := reflect.ValueOf(v)
-	if !x.types.info(value.Type()).binary {
+	info := x.types.info(value.Type())
+	if info.args {
+		return nil, false, fmt.Errorf("%w: %s", ErrNestedArgs, value.Type())
+	}
+	if !info.binary {
 		return v, false, nil
 	}
 	if value, changed, err = x.value(value, depth); err != nil || !changed {

@@ -19,7 +19,11 @@ type Codec interface {
 }
 
 // JSON is the default [Codec]: encoding/json, except that <, > and & are
-// written as they are, as JavaScript does.
+// written as they are, as JavaScript does, and that whole numbers such as 5.0 and 1e3
+// fit integers, since clients in other languages write doubles like that.
+//
+// As encoding/json it takes the members of an object for fields whatever the case of
+// their names: NAME for name, which a peer in JavaScript does not.
 type JSON struct{}
 
 // Marshal returns v as JSON.
@@ -34,7 +38,12 @@ func (JSON) Marshal(v any) ([]byte, error) {
 }
 
 // Unmarshal stores the JSON value in what v points to.
-func (JSON) Unmarshal(data []byte, v any) error { return json.Unmarshal(data, v) }
+func (JSON) Unmarshal(data []byte, v any) error {
+	if err := json.Unmarshal(data, v); err != nil {
+		return unmarshalWhole(data, v, err)
+	}
+	return nil
+}
 
 // Coder encodes the arguments of events and acknowledgements, and decodes them.
 // The zero value is ready. It must not be copied and may be used concurrently.
@@ -42,7 +51,9 @@ func (JSON) Unmarshal(data []byte, v any) error { return json.Unmarshal(data, v)
 // A []byte, anywhere in the arguments, becomes an attachment: at the top, in
 // structs, maps, slices, arrays, pointers and interfaces. Types with a
 // MarshalJSON or MarshalText method of their own are left to that method, and
-// nil slices become null. What such a method, or a json.RawMessage, holds besides
+// nil slices become null. A sole argument that is an [ArgsMarshaler] is replaced by the
+// arguments that it stands for; one beside or within another argument is
+// [ErrNestedArgs]. What such a method, or a json.RawMessage, holds besides
 // UTF-8 is replaced by U+FFFD.
 type Coder struct {
 	// Codec encodes and decodes the values that are not of a basic type. The
@@ -66,7 +77,7 @@ func (c *Coder) AppendEvent(dst []byte, event string, args ...any) (data []byte,
 		return dst, nil, fmt.Errorf("%w %q", ErrReservedEvent, event)
 	}
 	e := encoder{coder: c, data: scalar.AppendString(append(dst, '['), event)}
-	for i, arg := range args {
+	for i, arg := range spread(args) {
 		e.data = append(e.data, ',')
 		if err := e.append(arg); err != nil {
 			return dst, nil, fmt.Errorf("parser: encoding argument %d of event %q: %w", i, event, err)
@@ -82,7 +93,7 @@ func (c *Coder) AppendEvent(dst []byte, event string, args ...any) (data []byte,
 // its arguments. Apart from the name it is AppendEvent.
 func (c *Coder) AppendAck(dst []byte, args ...any) (data []byte, attachments [][]byte, err error) {
 	e := encoder{coder: c, data: append(dst, '[')}
-	for i, arg := range args {
+	for i, arg := range spread(args) {
 		if i > 0 {
 			e.data = append(e.data, ',')
 		}
@@ -101,8 +112,8 @@ func (c *Coder) AppendAck(dst []byte, args ...any) (data []byte, attachments [][
 // whole packet.
 //
 // Binary values go into []byte and into any; they alias the attachments. In a
-// json.RawMessage they stay placeholders, and a *[Raw] takes the argument with
-// the attachments that are its own. A type with an UnmarshalJSON method of its
+// json.RawMessage they are an error that wraps [ErrNotBinary]: a *[Raw] takes the whole
+// argument with the attachments that are its own. A type with an UnmarshalJSON method of its
 // own may see them as strings in base64. For other targets, such as a string,
 // the error wraps [ErrNotBinary]. Without attachments, an object that looks like
 // a placeholder is just an object.
@@ -122,6 +133,9 @@ func (c *Coder) Decode(raw []byte, attachments [][]byte, v any) error {
 	}
 	if err := inRange(found, len(attachments)); err != nil {
 		return err
+	}
+	if _, ok := v.(*json.RawMessage); ok {
+		return errRawBinary
 	}
 	if whole := found[0]; whole.start == 0 && whole.end == len(raw) {
 		switch v := v.(type) {

@@ -20,7 +20,10 @@ const maxPooledInput = 16 << 10
 // unmarshal stores a JSON value in what v points to.
 func (c *Coder) unmarshal(data []byte, v any) error {
 	if _, ok := c.codec().(JSON); ok && 0 < len(data) && len(data) <= maxPooledInput {
-		return c.unmarshalJSON(data, v)
+		if err := c.unmarshalJSON(data, v); err != nil {
+			return unmarshalWhole(data, v, err)
+		}
+		return nil
 	}
 	return c.codec().Unmarshal(data, v)
 }

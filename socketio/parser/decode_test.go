@@ -57,20 +57,23 @@ var targets = []func() any{
 	func() any { return nil },
 }
 
-// sameAsUnmarshal decodes a value as the coder and as json.Unmarshal do, into a new variable.
+// sameAsUnmarshal decodes a value as the coder and as a new decoder do, into a new variable.
 func sameAsUnmarshal(t *testing.T, c *Coder, data string, target func() any) {
 	t.Helper()
 	got, want := target(), target()
-	gotErr, wantErr := c.unmarshal([]byte(data), got), json.Unmarshal([]byte(data), want)
+	gotErr, wantErr := c.unmarshal([]byte(data), got), JSON{}.Unmarshal([]byte(data), want)
 	if fmt.Sprint(gotErr) != fmt.Sprint(wantErr) || reflect.TypeOf(gotErr) != reflect.TypeOf(wantErr) {
 		t.Errorf("%.60q into a %T: %v, want %v", data, got, gotErr, wantErr)
+	}
+	if plain := json.Unmarshal([]byte(data), target()); plain == nil && wantErr != nil {
+		t.Errorf("%.60q into a %T: %v, which encoding/json decodes", data, got, wantErr)
 	}
 	if wantErr == nil && !reflect.DeepEqual(got, want) {
 		t.Errorf("%.60q is %+v, want %+v", data, got, want)
 	}
 }
 
-// One coder, whatever it has decoded before, decodes as json.Unmarshal does.
+// One coder, whatever it has decoded before, decodes as a new decoder does.
 func TestDecodesAsUnmarshal(t *testing.T) {
 	var c Coder
 	for range 2 {
@@ -114,7 +117,7 @@ func TestDecodedValuesAreOwn(t *testing.T) {
 	}
 }
 
-// FuzzDecodeValues decodes two values, one after the other, as json.Unmarshal does.
+// FuzzDecodeValues decodes two values, one after the other, as a new decoder does.
 func FuzzDecodeValues(f *testing.F) {
 	before := "1"
 	for _, data := range values {
@@ -131,6 +134,40 @@ func FuzzDecodeValues(f *testing.F) {
 			}
 			sameAsUnmarshal(t, &c, first, target)
 			sameAsUnmarshal(t, &c, second, target)
+		}
+	})
+}
+
+// A number is rewritten if it is whole and not written as an integer, and without loss.
+func TestWholeNumber(t *testing.T) {
+	for number, want := range map[string]string{
+		"5.0": "5", "-5.00": "-5", "1e3": "1000", "1E+3": "1000", "1.5e1": "15", "10e-1": "1", "0.5e1": "5", "0.0": "0", "0e999999999": "0",
+		"18446744073709551615.0": "18446744073709551615", "99999999999999999999.0": "99999999999999999999", "-0.000": "0", "100.0e-2": "1",
+		"5": "", "-7": "", "5.5": "", "1e-1": "", "1e20": "", "1e30": "", "1e99999999999999999999": "", "1.5e0": "", "123456789012345678901.0": "",
+	} {
+		got, ok := wholeNumber([]byte(number))
+		if ok != (want != "") || ok && string(got) != want || !ok && string(got) != number {
+			t.Errorf("%s becomes %s (%t), want %q", number, got, ok, want)
+		}
+	}
+}
+
+// FuzzWholeNumbers compares the JSON with rewritten numbers with what it was.
+func FuzzWholeNumbers(f *testing.F) {
+	for _, data := range append(values, `[5.0,{"5.0":1e3,"x":"1.0"},-0.5e1]`) {
+		f.Add(data)
+	}
+	f.Fuzz(func(t *testing.T, data string) {
+		var before, after any
+		if json.Unmarshal([]byte(data), &before) != nil {
+			return
+		}
+		whole, changed := appendWhole(nil, []byte(data))
+		if !changed {
+			return
+		}
+		if err := json.Unmarshal(whole, &after); err != nil || !reflect.DeepEqual(before, after) {
+			t.Errorf("%q becomes %q: %v", data, whole, err)
 		}
 	})
 }

@@ -1,6 +1,9 @@
 package parser
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+)
 
 // What can be wrong with a message. Decode returns these errors, some of them
 // wrapped to say more.
@@ -48,7 +51,13 @@ var (
 	// ErrUnexpectedBinary is returned for a binary message when no attachment is
 	// awaited.
 	ErrUnexpectedBinary = errors.New("parser: binary message where no attachment is awaited")
+	// ErrNestedArgs is returned for a value that stands for several arguments, see
+	// [ArgsMarshaler], where one argument or a part of one is to be encoded.
+	ErrNestedArgs = errors.New("parser: value that stands for several arguments inside another one or beside it")
 	// ErrNotBinary is returned when a binary value is to be decoded into
 	// something that cannot hold one, such as a string.
 	ErrNotBinary = errors.New("parser: binary value where the Go type takes none")
 )
+
+// errRawBinary is for JSON that is left as it is and would refer to binary values elsewhere.
+var errRawBinary = fmt.Errorf("%w: json.RawMessage; parser.Raw takes a whole argument with its binary values", ErrNotBinary)

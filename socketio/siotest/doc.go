@@ -5,5 +5,9 @@
 //
 // The client speaks the real protocol over an in-memory WebSocket, in the default
 // packet format. What it receives is read with [Client.Receive], one event after
-// another.
+// another, or with the function [Receive], which decodes one and skips others. The client is a
+// [socketio.Emitter] and a [socketio.Caller], so what declares an event for the server
+// ([socketio.EventOf], [socketio.CallOf]) emits it from the client as well.
+//
+// [New] makes a server for one test, with clients that are closed at its end.
 package siotest

@@ -10,28 +10,28 @@ import (
 	"github.com/gobwas/ws/wsutil"
 
 	"github.com/tandem-go/tandem/adapter"
+	"github.com/tandem-go/tandem/socketio"
 	"github.com/tandem-go/tandem/socketio/parser"
 )
 
-// Event is an event, or the answer to one, that the server has sent.
+// Event is an event that the server has sent.
 type Event struct {
-	// Name is the name of the event, empty for an answer.
+	// Name is the name of the event.
 	Name string
-	// Args are the arguments, in JSON.
-	Args []json.RawMessage
+	// Args are the arguments.
+	Args socketio.Args
 
-	client      *Client
-	attachments [][]byte
-	id          uint64
-	wantsAck    bool
+	client   *Client
+	id       uint64
+	wantsAck bool
 }
 
 // Decode decodes argument i into the value that v points to, binary included.
 func (e Event) Decode(i int, v any) error {
-	if i < 0 || i >= len(e.Args) {
-		return fmt.Errorf("siotest: decode argument %d of %q: there are %d", i, e.Name, len(e.Args))
+	if err := e.Args.Decode(i, v); err != nil {
+		return fmt.Errorf("siotest: receive %q: %w", e.Name, err)
 	}
-	return e.client.coder.Decode(e.Args[i], e.attachments, v)
+	return nil
 }
 
 // WantsAck reports whether the server asks for an acknowledgement.
@@ -57,11 +57,42 @@ func (c *Client) Emit(event string, args ...any) error {
 	return c.send(&adapter.Packet{Type: adapter.Event, Data: data, Attachments: attachments})
 }
 
-// EmitWithAck sends an event to the server and returns the answer.
-func (c *Client) EmitWithAck(ctx context.Context, event string, args ...any) (Event, error) {
+// EmitWithAck sends an event to the server and returns the answer, as a
+// [socketio.Caller] does: [socketio.As] and [socketio.CallOf] take it. An answer
+// {"error":{"message":...}}, which a handler's error becomes, is returned as a
+// [*socketio.Error] beside the answer itself.
+func (c *Client) EmitWithAck(ctx context.Context, event string, args ...any) (socketio.Args, error) {
+	a, err := c.ask(ctx, event, args)
+	if err == nil {
+		err = failure(a)
+	}
+	return a, err
+}
+
+// failure returns the error that an answer is, nil if it is none.
+func failure(a socketio.Args) error {
+	if a.Len() != 1 {
+		return nil
+	}
+	members, err := socketio.As[map[string]json.RawMessage](a, nil)
+	raw, ok := members["error"]
+	if err != nil || !ok || len(members) != 1 {
+		return nil //nolint:nilerr // it is an answer like any other
+	}
+	var e struct {
+		Message *string `json:"message"`
+		Data    any     `json:"data"`
+	}
+	if err := json.Unmarshal(raw, &e); err != nil || e.Message == nil {
+		return nil //nolint:nilerr // as above
+	}
+	return &socketio.Error{Message: *e.Message, Data: e.Data}
+}
+
+func (c *Client) ask(ctx context.Context, event string, args []any) (socketio.Args, error) {
 	data, attachments, err := c.coder.AppendEvent(nil, event, args...)
 	if err != nil {
-		return Event{}, err
+		return socketio.Args{}, err
 	}
 	answer := make(chan Event, 1)
 	c.mu.Lock()
@@ -76,9 +107,10 @@ func (c *Client) EmitWithAck(ctx context.Context, event string, args ...any) (Ev
 	}()
 	p := &adapter.Packet{Type: adapter.Event, ID: id, HasID: true, Data: data, Attachments: attachments}
 	if err := c.send(p); err != nil {
-		return Event{}, err
+		return socketio.Args{}, err
 	}
-	return c.await(ctx, answer)
+	e, err := c.await(ctx, answer)
+	return e.Args, err
 }
 
 // await waits for an answer. One that has come before the end counts.
@@ -111,6 +143,24 @@ func (c *Client) Receive(ctx context.Context) (Event, error) {
 		return e, nil
 	case <-ctx.Done():
 		return Event{}, ctx.Err()
+	}
+}
+
+// Receive returns the argument of the next event of that name, decoded as [socketio.On]
+// decodes it. Events of other names that come before it are skipped, and lost. event may
+// be a [socketio.EventOf] or a text:
+//
+//	said, err := siotest.Receive[string](ctx, c, "said")
+func Receive[T any](ctx context.Context, c *Client, event socketio.EventOf[T]) (T, error) {
+	for {
+		e, err := c.Receive(ctx)
+		if err != nil {
+			var zero T
+			return zero, fmt.Errorf("siotest: receive %q: %w", string(event), err)
+		}
+		if e.Name == string(event) {
+			return socketio.As[T](e.Args, nil)
+		}
 	}
 }
 
@@ -232,23 +282,23 @@ func (c *Client) read() {
 	}
 }
 
+// sort gives an event to Receive and an answer to who waits for it.
 func (c *Client) sort(p *adapter.Packet) {
 	list, err := parser.SplitArgs(p.Data, nil)
 	if err != nil {
 		return
 	}
-	e := Event{client: c, attachments: p.Attachments, id: p.ID, wantsAck: p.HasID}
-	for _, raw := range list {
-		e.Args = append(e.Args, raw)
-	}
+	e := Event{client: c, id: p.ID, wantsAck: p.HasID}
 	if p.Type == adapter.Event && len(list) > 0 {
-		e.Name, e.Args = string(parser.EventName(list[0])), e.Args[1:]
+		e.Name, list = string(parser.EventName(list[0])), list[1:]
+		e.Args = c.args(list, p.Attachments)
 		select {
 		case c.events <- e:
 		case <-c.stopped:
 		}
 		return
 	}
+	e.Args = c.args(list, p.Attachments)
 	c.mu.Lock()
 	answer := c.acks[p.ID]
 	delete(c.acks, p.ID) // another one for the same event is ignored
@@ -256,4 +306,18 @@ func (c *Client) sort(p *adapter.Packet) {
 	if answer != nil {
 		answer <- e
 	}
+}
+
+// args returns arguments that have been received in the form of package socketio.
+func (c *Client) args(list, attachments [][]byte) socketio.Args {
+	raw := make([]any, len(list))
+	for i, data := range list {
+		var r parser.Raw
+		if err := c.coder.Decode(data, attachments, &r); err != nil {
+			r = parser.Raw{Data: data}
+		}
+		raw[i] = r
+	}
+	a, _ := socketio.NewArgs(raw...) // they have been decoded from a packet
+	return a
 }

@@ -63,7 +63,7 @@ func TestSecondAnswer(t *testing.T) {
 			}
 		}()
 		synctest.Wait()
-		if e := <-answer; string(e.Args[0]) != "1" {
+		if e := <-answer; string(e.Args.Raw(0)) != "1" {
 			t.Errorf("the answer is %s", e.Args)
 		}
 		if len(answer) > 0 {
