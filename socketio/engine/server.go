@@ -260,6 +260,8 @@ func (srv *Server) Shutdown(ctx context.Context) error {
 	srv.stop.Do(func() {
 		go func() {
 			srv.tasks.Wait()
+			srv.output.Stop()
+			srv.input.Stop()
 			srv.wheel.Close()
 			srv.pool.Close()
 			srv.parking.close()

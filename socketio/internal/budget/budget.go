@@ -9,22 +9,17 @@
 package budget
 
 import (
-	"cmp"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 )
 
-// patience is how long an account may stand still before it goes before all that move.
-const patience = time.Second
-
 // Owner is the client that an account belongs to.
 type Owner interface {
 	// OverBudget ends the client, which gives back what its account holds. It returns
 	// how much of the budget's use that does not end at once, but soon. It is called at
-	// most once for each opening of an account, without a lock of the budget that Use,
-	// Open and Close need, and must not block.
+	// most once for each opening of an account, without a lock of the budget, possibly on
+	// a goroutine of the budget's own, and must not block.
 	OverBudget() (later int64)
 }
 
@@ -33,9 +28,7 @@ type Budget struct {
 	limit int64
 	used  atomic.Int64
 
-	relief sync.Mutex // held while accounts are being closed
-	rest   time.Time  // no account is closed before, unless more than restUsed is used
-	restUp int64
+	reliefs reliefs
 
 	mu       sync.Mutex
 	first    *Account // the open accounts, a list
@@ -57,7 +50,7 @@ type Account struct {
 	next, prev *Account
 }
 
-// New returns a budget of so many bytes.
+// New returns a budget of so many bytes, for which Stop is called in the end.
 func New(limit int64) *Budget { return &Budget{limit: limit} }
 
 // Limit returns the number of bytes.
@@ -120,92 +113,3 @@ func (a *Account) Progress() { a.moved.Store(time.Now().UnixNano()) }
 
 // Moved returns when the account last made progress, or was opened.
 func (a *Account) Moved() time.Time { return time.Unix(0, a.moved.Load()) }
-
-// The cost of relief: each time all accounts are looked at.
-const (
-	// margin is the part of the limit that is made free, so that the next bytes do not
-	// exceed it again at once.
-	margin = 64
-	// pause is how long nothing is done if what had to be done has not helped yet,
-	// unless the use grows by another margin meanwhile.
-	pause = 10 * time.Millisecond
-)
-
-// Relieve closes accounts until no more is used than the limit allows, with a small
-// margin, or will be when those that are closed have given back what they hold. It
-// leaves that to a call that is under way. The caller holds no lock that an owner needs
-// to end.
-func (b *Budget) Relieve() {
-	if !b.Over() || !b.relief.TryLock() {
-		return
-	}
-	defer b.relief.Unlock()
-	now := time.Now()
-	if now.Before(b.rest) && b.used.Load() <= b.restUp {
-		return
-	}
-	all, leaving := b.candidates(now)
-	for _, c := range all {
-		if b.used.Load()-leaving <= b.limit-b.limit/margin {
-			break
-		}
-		leaving += b.end(c)
-	}
-	b.rest, b.restUp = time.Now().Add(pause), b.used.Load()+b.limit/margin
-}
-
-// end tells the owner of an account to go, unless it has gone, and returns the bytes that
-// it will give back later.
-func (b *Budget) end(c candidate) (later int64) {
-	a := c.account
-	b.mu.Lock()
-	owner, gone := a.owner, a.opening != c.opening
-	if !gone {
-		a.ended = true
-	}
-	b.mu.Unlock()
-	if gone {
-		return 0
-	}
-	later = owner.OverBudget()
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if a.opening != c.opening {
-		return 0
-	}
-	a.later = later
-	return later
-}
-
-// candidate is an account as it has been found. It may have been closed since, and opened
-// for another owner.
-type candidate struct {
-	account *Account
-	opening uint64
-	still   time.Duration // 0 unless that has been for too long
-	bytes   int64
-}
-
-// candidates returns the open accounts, those first that have to go first, but for those
-// whose owners are going already, and the bytes that these will give back.
-func (b *Budget) candidates(now time.Time) (all []candidate, leaving int64) {
-	b.mu.Lock()
-	for a := b.first; a != nil; a = a.next {
-		c := candidate{account: a, opening: a.opening, bytes: a.Bytes()}
-		if still := now.Sub(a.Moved()); still >= patience {
-			c.still = still
-		}
-		switch {
-		case c.bytes <= 0:
-		case a.ended:
-			leaving += min(a.later, c.bytes)
-		default:
-			all = append(all, c)
-		}
-	}
-	b.mu.Unlock()
-	slices.SortFunc(all, func(x, y candidate) int {
-		return cmp.Or(cmp.Compare(y.still, x.still), cmp.Compare(y.bytes, x.bytes))
-	})
-	return all, leaving
-}

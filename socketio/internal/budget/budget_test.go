@@ -11,18 +11,26 @@ import (
 	"github.com/tandem-go/tandem/socketio/internal/budget"
 )
 
+// newBudget returns a budget that is stopped at the end of the test.
+func newBudget(tb testing.TB, limit int64) *budget.Budget {
+	tb.Helper()
+	b := budget.New(limit)
+	tb.Cleanup(b.Stop)
+	return b
+}
+
 // A client has an account, and gives back what it holds when it is told to go.
 type client struct {
 	name    string
 	b       *budget.Budget
 	account budget.Account
 	slow    bool // it gives back later
-	told    int
+	told    atomic.Int32
 	onTold  func()
 }
 
 func (c *client) OverBudget() (later int64) {
-	c.told++
+	c.told.Add(1)
 	if c.onTold != nil {
 		c.onTold()
 	}
@@ -42,18 +50,21 @@ func (c *client) hold(n int64) *client {
 }
 
 func (c *client) release() {
-	n := c.account.Bytes()
+	c.give(c.account.Bytes())
+	c.b.Close(&c.account)
+}
+
+func (c *client) give(n int64) {
 	c.account.Charge(-n)
 	c.b.Use(-n)
-	c.b.Close(&c.account)
 }
 
 // told are the names of the clients that were told to go.
 func told(clients ...*client) (names []string) {
 	for _, c := range clients {
-		if c.told > 1 {
+		if c.told.Load() > 1 {
 			names = append(names, c.name+" twice")
-		} else if c.told == 1 {
+		} else if c.told.Load() == 1 {
 			names = append(names, c.name)
 		}
 	}
@@ -70,7 +81,7 @@ func want(t *testing.T, got []string, names ...string) {
 func TestWhoGoesFirst(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		b := budget.New(1000)
+		b := newBudget(t, 1000)
 		var order []string
 		add := func(name string) *client {
 			c := &client{name: name, b: b}
@@ -110,7 +121,7 @@ func TestWhoGoesFirst(t *testing.T) {
 func TestProgressIsNoStandstill(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		b := budget.New(1000)
+		b := newBudget(t, 1000)
 		moving, standing := (&client{name: "moving", b: b}).hold(900), (&client{name: "standing", b: b}).hold(50)
 		for range 10 {
 			time.Sleep(900 * time.Millisecond)
@@ -122,33 +133,38 @@ func TestProgressIsNoStandstill(t *testing.T) {
 	})
 }
 
-// Those who give back what they hold a moment later are enough: nobody else goes.
+// Those who give back what they hold later are enough: nobody else goes, however long that takes.
 func TestNobodyGoesForWhatIsLeavingAlready(t *testing.T) {
 	t.Parallel()
-	b := budget.New(1000)
-	var clients []*client
-	for i := range 10 {
-		clients = append(clients, (&client{name: string(rune('a' + i)), b: b, slow: true}).hold(100))
-	}
-	clients[3].account.Charge(50)
-	b.Use(50)
-	for range 100 {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBudget(t, 1000)
+		var clients []*client
+		for i := range 10 {
+			clients = append(clients, (&client{name: string(rune('a' + i)), b: b, slow: true}).hold(100))
+		}
+		clients[3].account.Charge(50)
+		b.Use(50)
+		for range 100 {
+			b.Relieve()
+			elapse(time.Millisecond)
+		}
+		elapse(time.Minute)
+		want(t, told(clients...), "d")
+		clients[3].release()
 		b.Relieve()
-	}
-	want(t, told(clients...), "d")
-	clients[3].release()
-	b.Relieve()
-	want(t, told(clients...), "d")
-	if b.Used() != 900 {
-		t.Errorf("%d bytes are in use", b.Used())
-	}
+		elapse(time.Minute)
+		want(t, told(clients...), "d")
+		if b.Used() != 900 {
+			t.Errorf("%d bytes are in use", b.Used())
+		}
+	})
 }
 
 // What ends because of the budget leaves a margin, so that the next byte does not have all accounts looked at again.
 func TestMargin(t *testing.T) {
 	t.Parallel()
 	const limit, each = 64_000, 100
-	b := budget.New(limit)
+	b := newBudget(t, limit)
 	var clients []*client
 	for b.Used() <= limit {
 		clients = append(clients, (&client{name: "x", b: b}).hold(each))
@@ -163,7 +179,7 @@ func TestMargin(t *testing.T) {
 func TestAnotherOwnerOfAnAccount(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		b := budget.New(100)
+		b := newBudget(t, 100)
 		first, second, reborn := &client{name: "first", b: b, slow: true}, &client{name: "second", b: b}, &client{name: "reborn", b: b}
 		first.hold(100)
 		time.Sleep(2 * time.Second)
@@ -183,7 +199,7 @@ func TestAnotherOwnerOfAnAccount(t *testing.T) {
 // Relief that is under way is not waited for, and does not begin a second time.
 func TestReliefDoesNotWait(t *testing.T) {
 	t.Parallel()
-	b := budget.New(10)
+	b := newBudget(t, 10)
 	entered, leave := make(chan struct{}), make(chan struct{})
 	c := &client{name: "c", b: b}
 	c.onTold = func() {
@@ -203,11 +219,132 @@ func TestReliefDoesNotWait(t *testing.T) {
 	want(t, told(c), "c")
 }
 
+// What a relief has left is looked at again when its pause is over, though nobody asks for it.
+func TestReliefGoesOnByItself(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newBudget(t, 1000)
+		for range 3 { // Each round as the first one.
+			slow := (&client{name: "slow", b: b, slow: true}).hold(2000)
+			b.Relieve()
+			others := []*client{slow, (&client{name: "larger", b: b}).hold(8), (&client{name: "smaller", b: b}).hold(7)}
+			slow.account.Charge(-2000) // Others have the same.
+			elapse(9 * time.Millisecond)
+			want(t, told(others...), "slow")
+			elapse(time.Millisecond)
+			want(t, told(others...), "slow", "larger", "smaller")
+			b.Use(-2000)
+			b.Close(&slow.account)
+			elapse(time.Minute)
+			if b.Used() != 0 {
+				t.Errorf("%d bytes are in use", b.Used())
+			}
+		}
+	})
+}
+
+// A call that comes too early is made up for, also if the relief before it had been enough.
+func TestReliefThatComesTooEarly(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newBudget(t, 1000)
+		slow, large := &client{name: "slow", b: b, slow: true}, (&client{name: "large", b: b}).hold(450)
+		slow.onTold = func() { slow.give(10) }
+		slow.hold(551)
+		b.Relieve()
+		late := (&client{name: "late", b: b}).hold(12)
+		b.Relieve()
+		slow.account.Charge(-541) // Others have the same.
+		elapse(9 * time.Millisecond)
+		want(t, told(slow, large, late), "slow")
+		elapse(time.Millisecond)
+		want(t, told(slow, large, late), "slow", "large")
+	})
+}
+
+// What has been added while accounts were being closed, and could not be chosen then, is looked at when the pause is over.
+func TestUseThatGrowsDuringARelief(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newBudget(t, 1000)
+		first, late := &client{name: "first", b: b}, &client{name: "late", b: b}
+		first.onTold = func() {
+			late.hold(1500)
+			b.Relieve() // which leaves it to the one that is under way
+		}
+		first.hold(2000)
+		b.Relieve()
+		want(t, told(first, late), "first")
+		elapse(9 * time.Millisecond)
+		want(t, told(first, late), "first")
+		elapse(time.Millisecond)
+		want(t, told(first, late), "first", "late")
+	})
+}
+
+// Once the budget has been stopped it does nothing by itself any more, and what it was doing has ended.
+func TestStop(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newBudget(t, 1000)
+		slow := (&client{name: "slow", b: b, slow: true}).hold(2000)
+		b.Relieve()
+		late := (&client{name: "late", b: b}).hold(1500)
+		entered, leave := make(chan struct{}), make(chan struct{})
+		late.onTold = func() {
+			close(entered)
+			<-leave
+		}
+		slow.release()
+		<-entered // by itself
+		stopped := make(chan struct{})
+		go func() {
+			defer close(stopped)
+			b.Stop()
+		}()
+		elapse(time.Minute)
+		select {
+		case <-stopped:
+			t.Error("the relief that was under way was not waited for")
+		default:
+		}
+		another := (&client{name: "another", b: b}).hold(1500)
+		close(leave)
+		<-stopped
+		elapse(time.Minute)
+		want(t, told(slow, late, another), "slow", "late")
+		b.Relieve()
+		want(t, told(slow, late, another), "slow", "late", "another")
+		b.Stop()
+	})
+}
+
+// A budget that is stopped in a pause does not go on when the pause is over.
+func TestStopInAPause(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newBudget(t, 1000)
+		slow := (&client{name: "slow", b: b, slow: true}).hold(2000)
+		b.Relieve()
+		late := (&client{name: "late", b: b}).hold(1500)
+		slow.release()
+		b.Stop()
+		elapse(time.Minute)
+		want(t, told(slow, late), "slow")
+	})
+}
+
+// elapse lets time pass, and waits for what happens meanwhile.
+func elapse(d time.Duration) {
+	time.Sleep(d)
+	synctest.Wait()
+}
+
 // While relief does not help, because nobody is left who could go, it costs little.
 func TestReliefThatDoesNotHelp(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		b := budget.New(1000)
+		b := newBudget(t, 1000)
 		c := (&client{name: "c", b: b, slow: true}).hold(2000)
 		b.Relieve()
 		late := (&client{name: "late", b: b}).hold(10)
@@ -230,7 +367,7 @@ func TestReliefThatDoesNotHelp(t *testing.T) {
 func TestAccounts(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		b := budget.New(100)
+		b := newBudget(t, 100)
 		if b.Limit() != 100 || b.Used() != 0 || b.Over() {
 			t.Errorf("limit %d, used %d", b.Limit(), b.Used())
 		}
@@ -264,7 +401,7 @@ func TestAccounts(t *testing.T) {
 // Accounts that come and go while others are closed: each owner is told once at most, and nothing is left.
 func TestBudgetUnderChurn(t *testing.T) {
 	t.Parallel()
-	b := budget.New(100)
+	b := newBudget(t, 100)
 	var running sync.WaitGroup
 	var ended atomic.Int64
 	for range 8 {
@@ -323,7 +460,7 @@ func (c *churner) OverBudget() (later int64) {
 // BenchmarkRelieve measures one relief with so many accounts, of which a few have to go.
 func BenchmarkRelieve(b *testing.B) {
 	const accounts, each = 10_000, 1000
-	limited := budget.New(accounts * each)
+	limited := newBudget(b, accounts*each)
 	clients := make([]client, accounts)
 	for i := range clients {
 		clients[i] = client{b: limited}
