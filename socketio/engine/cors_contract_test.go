@@ -67,6 +67,40 @@ func TestPreflightWithOptions(t *testing.T) {
 	})
 }
 
+// What others have said of what the answer varies with stays: caches would mix the answers up.
+func TestVaryOfOthersIsKept(t *testing.T) {
+	wrap := func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Vary", "Accept-Encoding")
+			next.ServeHTTP(w, r)
+		})
+	}
+	s := serve(t, &engine.Options{CORS: &engine.CORS{Origins: []string{"http://a.example"}}}, wrap, nil)
+	c := s.openPolling(t)
+	c.peer.send("hello")
+	for _, request := range []struct {
+		method, query, origin string
+		status                int
+		vary                  string
+	}{
+		{http.MethodGet, pollingQuery, "http://a.example", http.StatusOK, "Accept-Encoding,Origin"},
+		{http.MethodGet, c.query(), "http://a.example", http.StatusOK, "Accept-Encoding,Origin"},
+		{http.MethodGet, pollingQuery, "http://b.example", http.StatusForbidden, "Accept-Encoding,Origin"},
+		{http.MethodOptions, pollingQuery, "http://a.example", http.StatusNoContent, "Accept-Encoding,Origin,Access-Control-Request-Headers"},
+	} {
+		res := s.request(t, request.method, request.query, "", "Origin: "+request.origin)
+		if res.status != request.status {
+			t.Errorf("%+v: status %d", request, res.status)
+		}
+		checkHeaders(t, res.header, map[string]string{"Vary": request.vary})
+	}
+	ws, res, err := s.open(t).handshakeWS(websocketQuery, "", "Origin: http://a.example")
+	if err != nil || ws == nil {
+		t.Fatalf("websocket: %d, error %v", res.status, err)
+	}
+	checkHeaders(t, res.header, map[string]string{"Vary": "Accept-Encoding,Origin"})
+}
+
 // Pages can only read what the headers allow, refusals included.
 func TestHeadersOfCORS(t *testing.T) {
 	s := startEcho(t, &engine.Options{CORS: &engine.CORS{

@@ -114,6 +114,14 @@ func TestPacketExtendsDeadlineOncePerPing(t *testing.T) {
 	benchInBubble(t, &heartbeatOptions, func(t *testing.T, b *bench) {
 		c := b.dial("")
 		defer c.conn.Close()
+		for range 3 { // Each ping anew.
+			c.expect("2")
+			time.Sleep(15 * time.Second)
+			c.write("4alive") // moves the deadline to 35 s
+			time.Sleep(19 * time.Second)
+			b.wantOpen()
+			c.write("3")
+		}
 		c.expect("2")
 		start := time.Now()
 		time.Sleep(15 * time.Second)

@@ -398,6 +398,23 @@ func TestAccounts(t *testing.T) {
 	})
 }
 
+// An account that was closed because of the budget can be opened again, and is chosen again.
+func TestAccountIsOpenedAgainAfterItsOwnerWasTold(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newBudget(t, 1000)
+		c := &client{name: "c", b: b, slow: true}
+		for range 3 {
+			c.told.Store(0)
+			c.hold(2000)
+			b.Relieve()
+			want(t, told(c), "c")
+			c.release()
+			elapse(time.Minute)
+		}
+	})
+}
+
 // Accounts that come and go while others are closed: each owner is told once at most, and nothing is left.
 func TestBudgetUnderChurn(t *testing.T) {
 	t.Parallel()

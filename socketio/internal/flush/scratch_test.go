@@ -128,15 +128,16 @@ func TestReturnedScratchForgets(t *testing.T) {
 	p := newPool(t, 1)
 	sc := p.Borrow()
 	var frames []weak.Pointer[packet.Frame]
-	func() {
+	gather := func(n int) {
 		var gathered []*packet.Frame
-		for range 10 {
+		for range n {
 			f := text(strings.Repeat("x", 100))
 			gathered, frames = append(gathered, f), append(frames, weak.Make(f))
 		}
 		sc.Gather(gathered)
-		sc.Gather([]*packet.Frame{text("a"), text("b")}) // fewer, in front of which the others would stay
-	}()
+	}
+	gather(10)
+	gather(2) // fewer, behind which the others would stay
 	p.Return(sc)
 	runtime.GC()
 	for i, f := range frames {

@@ -1,0 +1,194 @@
+package engine
+
+import (
+	"net/http/httptest"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/gorilla/websocket"
+)
+
+// Tests of what happens to a session while its output is being written.
+
+// wantTexts fails the test unless these are the client's next messages.
+func wantTexts(t *testing.T, client *websocket.Conn, want ...string) {
+	t.Helper()
+	if err := client.SetReadDeadline(time.Now().Add(15 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	for _, w := range want {
+		if _, b, err := client.ReadMessage(); err != nil || string(b) != w {
+			t.Fatalf("got %.20q, %v, want %.20q", b, err, w)
+		}
+	}
+}
+
+// dialSession connects a client, and returns its session.
+func dialSession(t *testing.T, opts *Options) (*Session, *websocket.Conn) {
+	t.Helper()
+	accepted := make(chan *Session, 1)
+	srv := NewServer(func(s *Session) Receiver {
+		accepted <- s
+		return echoes{}
+	}, opts)
+	client := dialTo(t, srv, httptest.NewServer(srv))
+	return <-accepted, client
+}
+
+// Right after an upgrade, or while a round of broadcasts is under way, frames are in the queue and will be flushed by
+// somebody soon. What is sent then does not overtake them.
+func TestLoneFrameDoesNotOvertake(t *testing.T) {
+	for name, queue := range map[string]func(s *Session, f *Frame){
+		"what the upgrade has left": func(s *Session, f *Frame) {
+			s.mu.Lock()
+			s.push([]*Frame{f}, 0)
+			s.mu.Unlock()
+		},
+		"what is about to be flushed": func(s *Session, f *Frame) { s.enqueue([]*Frame{f}, 0) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, client := dialSession(t, nil)
+			for range 3 {
+				queue(s, NewTextFrame("first"))
+				s.Send(NewTextFrame("second"), 0)
+				s.srv.pool.Flush((*sink)(s))
+				wantTexts(t, client, "4first", "4second")
+			}
+		})
+	}
+}
+
+// during calls f while a large frame is being written to a connection on which nothing else happens, and reports whether
+// f returned before the writer was done.
+func (s *Session) during(f func()) bool {
+	var sent atomic.Bool
+	var sending sync.WaitGroup
+	defer sending.Wait()
+	sending.Go(func() {
+		s.Send(NewTextFrame(large), 0)
+		sent.Store(true)
+	})
+	writing := func() bool {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return s.writing && s.State() != StateClosed
+	}
+	for !writing() && !sent.Load() {
+	}
+	f()
+	return writing()
+}
+
+// large takes some time to be written, and still does so at once.
+var large = strings.Repeat("x", 200_000)
+
+// What comes up while a lone frame is being written is seen to by its writer.
+func TestWhatComesUpDuringALoneWrite(t *testing.T) {
+	const tries, enough = 1000, 3
+	for name, round := range map[string]func(t *testing.T) (try func() bool){
+		"another frame": func(t *testing.T) func() bool {
+			t.Helper()
+			s, client := dialSession(t, nil)
+			return func() bool {
+				hit := s.during(func() { s.Send(NewTextFrame("small"), 0) })
+				wantTexts(t, client, "4"+large, "4small")
+				return hit
+			}
+		},
+		"the end": func(t *testing.T) func() bool {
+			t.Helper()
+			return func() bool {
+				s, client := dialSession(t, &Options{WriteTimeout: time.Hour})
+				hit := s.during(func() { s.Close(ForcedClose) })
+				wantTexts(t, client, "4"+large)
+				if _, _, err := client.ReadMessage(); !websocket.IsCloseError(err, websocket.CloseNoStatusReceived) {
+					t.Fatalf("got %v, want the end", err)
+				}
+				return hit
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			hits, try := 0, round(t)
+			for i := 0; hits < enough; i++ {
+				if i == tries {
+					t.Skip("here a frame is written too quickly for anything to come up")
+				}
+				if try() {
+					hits++
+				}
+			}
+		})
+	}
+}
+
+// A heldRaw is a connection to be written to without blocking, whose next write can be held up.
+type heldRaw struct {
+	syscall.RawConn
+
+	hold             atomic.Bool
+	entered, release chan struct{}
+}
+
+func (h *heldRaw) Write(fn func(uintptr) bool) error {
+	if h.hold.CompareAndSwap(true, false) {
+		h.entered <- struct{}{}
+		<-h.release
+	}
+	return h.RawConn.Write(fn)
+}
+
+// The answer to a ping is sent once, also if it is written together with frames of which the client takes only a part at first.
+func TestPingIsAnsweredOnce(t *testing.T) {
+	raw := &heldRaw{entered: make(chan struct{}), release: make(chan struct{})}
+	accepted := make(chan *Session, 1)
+	srv := NewServer(func(s *Session) Receiver {
+		if net := s.conn.net; net.raw != nil { // nobody else uses it yet
+			raw.RawConn = net.raw
+			net.raw = raw
+		}
+		accepted <- s
+		return echoes{}
+	}, &Options{DisableParking: true})
+	client := dialTo(t, srv, httptest.NewServer(srv))
+	s := <-accepted
+	if raw.RawConn == nil {
+		t.Skip("this platform has only the slow path")
+	}
+	var pongs []string
+	client.SetPongHandler(func(data string) error {
+		pongs = append(pongs, data)
+		return nil
+	})
+	raw.hold.Store(true)
+	var sending sync.WaitGroup
+	sending.Go(func() { s.Send(NewTextFrame("held"), 0) })
+	<-raw.entered
+	huge := strings.Repeat("x", 16<<20)
+	s.Send(NewTextFrame(huge), 0)
+	if err := client.WriteControl(websocket.PingMessage, []byte("ping"), time.Time{}); err != nil {
+		t.Fatal(err)
+	}
+	for { // until the answer is queued
+		s.mu.Lock()
+		queued := s.queue.pong != nil
+		s.mu.Unlock()
+		if queued {
+			break
+		}
+		runtime.Gosched()
+	}
+	close(raw.release)
+	sending.Wait()
+	wantTexts(t, client, "4held", "4"+huge)
+	s.Send(NewTextFrame("last"), 0)
+	wantTexts(t, client, "4last")
+	if strings.Join(pongs, ",") != "ping" {
+		t.Errorf("the ping was answered with %q", pongs)
+	}
+}
