@@ -13,8 +13,6 @@ import (
 	"github.com/gorilla/websocket"
 )
 
-// Tests of what happens to a session while its output is being written.
-
 // wantTexts fails the test unless these are the client's next messages.
 func wantTexts(t *testing.T, client *websocket.Conn, want ...string) {
 	t.Helper()
@@ -28,6 +26,19 @@ func wantTexts(t *testing.T, client *websocket.Conn, want ...string) {
 	}
 }
 
+// settle waits until the handshake is over, whose writer also writes what is sent meanwhile.
+func settle(s *Session) {
+	for {
+		s.mu.Lock()
+		busy := s.writing
+		s.mu.Unlock()
+		if !busy {
+			return
+		}
+		runtime.Gosched()
+	}
+}
+
 // dialSession connects a client, and returns its session.
 func dialSession(t *testing.T, opts *Options) (*Session, *websocket.Conn) {
 	t.Helper()
@@ -37,7 +48,9 @@ func dialSession(t *testing.T, opts *Options) (*Session, *websocket.Conn) {
 		return echoes{}
 	}, opts)
 	client := dialTo(t, srv, httptest.NewServer(srv))
-	return <-accepted, client
+	s := <-accepted
+	settle(s)
+	return s, client
 }
 
 // Right after an upgrade, or while a round of broadcasts is under way, frames are in the queue and will be flushed by
@@ -165,6 +178,7 @@ func TestPingIsAnsweredOnce(t *testing.T) {
 		pongs = append(pongs, data)
 		return nil
 	})
+	settle(s)
 	raw.hold.Store(true)
 	var sending sync.WaitGroup
 	sending.Go(func() { s.Send(NewTextFrame("held"), 0) })
