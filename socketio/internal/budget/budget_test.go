@@ -117,6 +117,30 @@ func TestWhoGoesFirst(t *testing.T) {
 	})
 }
 
+// A standstill of a second is enough to go before a larger one that has stood still for less.
+func TestStandstillOfASecond(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		still time.Duration
+		first string
+	}{
+		"just less":        {time.Second - 1, "large"},
+		"exactly a second": {time.Second, "still"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				b := newBudget(t, 1000)
+				still := (&client{name: "still", b: b}).hold(100)
+				time.Sleep(c.still)
+				large := (&client{name: "large", b: b}).hold(950)
+				b.Relieve()
+				want(t, told(still, large), c.first)
+			})
+		})
+	}
+}
+
 // Who makes progress does not stand still, however long the account has been open.
 func TestProgressIsNoStandstill(t *testing.T) {
 	t.Parallel()

@@ -25,6 +25,7 @@ func TestMemoryOfACgroup(t *testing.T) {
 		"more than without any":         {"0::/\n", map[string]string{"memory.max": "17179869184\n"}, 16 * gib},
 		"version 1":                     {"5:memory:/a\n4:cpu:/b\n", map[string]string{"memory/a/memory.limit_in_bytes": "1073741824\n"}, gib},
 		"version 1 without a limit":     {"5:memory:/a\n", map[string]string{"memory/a/memory.limit_in_bytes": "9223372036854771712\n"}, 4 * gib},
+		"version 1 with the least none": {"5:memory:/a\n", map[string]string{"memory/a/memory.limit_in_bytes": "1152921504606846976\n"}, 4 * gib},
 		"version 1 in a container":      {"5:memory:/docker/x\n", map[string]string{"memory/memory.limit_in_bytes": "1073741824\n"}, gib},
 		"both versions":                 {"0::/a\n5:memory:/b\n", map[string]string{"a/memory.max": "2147483648", "memory/b/memory.limit_in_bytes": "1073741824"}, gib},
 		"nonsense":                      {"0::\nx\n::::\n", map[string]string{"memory.max": "-5\n", "memory/memory.limit_in_bytes": "lots"}, 4 * gib},
@@ -62,8 +63,10 @@ func write(t *testing.T, file, text string) {
 
 func TestMemoryLimitOfTheRuntime(t *testing.T) {
 	defer debug.SetMemoryLimit(debug.SetMemoryLimit(3 << 30))
-	if got := Memory(); got != 3<<30 {
-		t.Errorf("got %d, want what GOMEMLIMIT allows", got)
+	for range 2 { // To ask does not change it.
+		if got := Memory(); got != 3<<30 {
+			t.Errorf("got %d, want what GOMEMLIMIT allows", got)
+		}
 	}
 }
 
