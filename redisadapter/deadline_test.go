@@ -376,6 +376,9 @@ func TestWaitsForEachOfTheOtherNodes(t *testing.T) {
 			if failed != tt.wantErr || len(r.sockets) != tt.answers || time.Since(start) != tt.wantTook {
 				t.Errorf("%d nodes, %d answers: %d sockets after %v, %v", tt.nodes, tt.answers, len(r.sockets), time.Since(start), r.err)
 			}
+			if n := b.count(troubleResponse); n > 0 {
+				t.Errorf("%d nodes, %d answers: %d of them count as bad", tt.nodes, tt.answers, n)
+			}
 			if failed && (timeout.Want != int(tt.nodes)-1 || timeout.Got != tt.answers) {
 				t.Errorf("%d nodes, %d answers: the error says %d of %d", tt.nodes, tt.answers, timeout.Got, timeout.Want)
 			}
