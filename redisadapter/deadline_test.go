@@ -334,3 +334,54 @@ func TestMailbox(t *testing.T) {
 		}
 	}
 }
+
+// Who asks the other nodes waits for each of them, and for no more: the answers of all of
+// them are yielded, and as soon as the last one has come it is over.
+func TestWaitsForEachOfTheOtherNodes(t *testing.T) {
+	for _, tt := range []struct {
+		nodes    int64
+		answers  int
+		wantErr  bool
+		wantTook time.Duration
+	}{{2, 1, false, 0}, {3, 2, false, 0}, {5, 4, false, 0}, {3, 1, true, 5 * time.Second}, {2, 0, true, 5 * time.Second}} {
+		synctest.Test(t, func(t *testing.T) {
+			b, _ := counted(t, tt.nodes)
+			start := time.Now()
+			type result struct {
+				sockets []adapter.RemoteSocket
+				err     error
+			}
+			done := make(chan result, 1)
+			go func() {
+				sockets, err := b.c.Fetch(t.Context(), adapter.Target{})
+				done <- result{sockets, err}
+			}()
+			synctest.Wait()
+			sent := b.published()
+			if len(sent) != 1 {
+				t.Fatalf("%d messages were published, want the request", len(sent))
+			}
+			var asked struct {
+				RequestID string `json:"requestId"`
+			}
+			if err := json.Unmarshal(sent[0].payload, &asked); err != nil {
+				t.Fatal(err)
+			}
+			sent[0].done <- nil
+			for i := range tt.answers {
+				b.c.receive(b.c.response, fmt.Sprintf(`{"requestId":%q,"sockets":[{"id":"socket %d"}]}`, asked.RequestID, i))
+			}
+			r := <-done
+			timeout, failed := errors.AsType[*TimeoutError](r.err)
+			if failed != tt.wantErr || len(r.sockets) != tt.answers || time.Since(start) != tt.wantTook {
+				t.Errorf("%d nodes, %d answers: %d sockets after %v, %v", tt.nodes, tt.answers, len(r.sockets), time.Since(start), r.err)
+			}
+			if n := b.count(troubleResponse); n > 0 {
+				t.Errorf("%d nodes, %d answers: %d of them count as bad", tt.nodes, tt.answers, n)
+			}
+			if failed && (timeout.Want != int(tt.nodes)-1 || timeout.Got != tt.answers) {
+				t.Errorf("%d nodes, %d answers: the error says %d of %d", tt.nodes, tt.answers, timeout.Got, timeout.Want)
+			}
+		})
+	}
+}

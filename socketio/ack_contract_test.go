@@ -296,6 +296,25 @@ func TestFaultBroadcastAckWithoutTimeout(t *testing.T) {
 	})
 }
 
+// Who has set a deadline waits that long, whatever the default timeout is.
+func TestBroadcastAckWithALongDeadline(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := serveInMemory(t, &socketio.Options{AckTimeout: 7 * time.Second})
+		quick, slow := s.join(t, "websocket"), s.join(t, "polling")
+		go func() {
+			quick.answer("q", "[1]")
+			time.Sleep(time.Minute)
+			slow.answer("q", "[2]")
+		}()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		all, err := socketio.AllAs[int](s.EmitWithAck(ctx, "q"))
+		if err != nil || len(all) != 2 || all[0] != 1 || all[1] != 2 {
+			t.Errorf("the answers are %v (%v)", all, err)
+		}
+	})
+}
+
 // An event that a typed handler has answered is not answered again, whatever the answer is and whoever tries.
 func TestAnsweredOnce(t *testing.T) {
 	answers := map[string]any{"string": "x", "number": 7, "bool": true, "raw": json.RawMessage("[1]"), "struct": struct{ A int }{1}, "nothing": nil}

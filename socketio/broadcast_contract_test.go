@@ -4,10 +4,12 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"weak"
 
 	"github.com/tandem-go/tandem/socketio"
 )
@@ -305,6 +307,28 @@ func TestKeys(t *testing.T) {
 	if _, ok := n.Lookup(socket); ok || n.Name() != "n" {
 		t.Error("the value is still there")
 	}
+}
+
+// A value that is removed from a socket does not stay in memory with it.
+func TestKeysThatAreDeletedKeepNothing(t *testing.T) {
+	s := serve(t, nil)
+	_, socket := s.joinSocket(t, "websocket", "/")
+	keys := make([]socketio.Key[*[1000]byte], 3)
+	values := make([]weak.Pointer[[1000]byte], len(keys))
+	for i := range keys {
+		keys[i] = socketio.NewKey[*[1000]byte](itoa(i))
+		v := new([1000]byte)
+		values[i] = weak.Make(v)
+		keys[i].Set(socket, v)
+	}
+	for _, i := range []int{1, 2, 0} { // in the middle, at the end, the only one
+		keys[i].Delete(socket)
+		eventually(t, "value "+itoa(i)+" is collected", func() bool {
+			runtime.GC()
+			return values[i].Value() == nil
+		})
+	}
+	runtime.KeepAlive(socket)
 }
 
 // Values may be attached, read and removed at any time.

@@ -202,6 +202,36 @@ func TestGuardRefusals(t *testing.T) {
 	}
 }
 
+// A socket that has never been connected was in no rooms, whatever its guards have asked for.
+func TestRoomsOfRefusedSockets(t *testing.T) {
+	s := serve(t, nil).echo()
+	sockets, release := make(chan *socketio.Socket, 1), make(chan error)
+	s.Of("/guarded").Use(func(_ context.Context, socket *socketio.Socket) error {
+		socket.Join("a", "b")
+		socket.Leave("b")
+		sockets <- socket
+		return <-release
+	})
+	c := s.join(t, "websocket")
+	c.send("0/guarded,")
+	refused := await(t, "the guard", sockets)
+	if got := refused.Rooms(); !slices.Equal(got, []string{"a"}) {
+		t.Errorf("while the guard runs the rooms are %q", got)
+	}
+	release <- &socketio.Error{Message: "no"}
+	c.expect(`4/guarded,{"message":"no"}`)
+	c.send("0/guarded,")
+	given := await(t, "the guard", sockets)
+	given.Disconnect(false)
+	release <- nil
+	c.run(`< 4/guarded,{"message":"disconnected"}`, "sync")
+	for what, socket := range map[string]*socketio.Socket{"refused": refused, "disconnected": given} {
+		if got := socket.Rooms(); len(got) > 0 {
+			t.Errorf("a socket that was %s while it connected was in %q", what, got)
+		}
+	}
+}
+
 // Guards of a namespace run for each client and namespace; what one of them finds out is there in the handlers.
 func TestGuardsOfEachNamespace(t *testing.T) {
 	s := serve(t, nil)

@@ -200,3 +200,27 @@ func TestAckBesideOneThatFails(t *testing.T) {
 	}
 	c.sync()
 }
+
+// An answer that the packet format does not take keeps no other one from being sent.
+func TestAckThatCannotBeSent(t *testing.T) {
+	s := serve(t, &socketio.Options{Parser: &pickyParser{}}).echo()
+	for name, ack := range map[string]func(*socketio.Event) func(...any) error{
+		"at once": func(e *socketio.Event) func(...any) error { return e.Ack },
+		"later":   (*socketio.Event).AckFunc,
+	} {
+		s.Handle(name, socketio.HandlerFunc(func(_ context.Context, e *socketio.Event) error {
+			ack := ack(e)
+			if err := ack("refused"); !errors.Is(err, errRefused) {
+				t.Errorf("%s: the answer that is refused gives %v", name, err)
+			}
+			if err := ack("fine"); err != nil {
+				t.Errorf("%s: another answer gives %v", name, err)
+			}
+			if err := ack("again"); !errors.Is(err, socketio.ErrAlreadyAcked) {
+				t.Errorf("%s: acknowledging again gives %v", name, err)
+			}
+			return nil
+		}))
+	}
+	s.join(t, "websocket").run(`> 21["at once"]`, `< 31["fine"]`, `> 22["later"]`, `< 32["fine"]`, "sync")
+}

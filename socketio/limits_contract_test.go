@@ -103,6 +103,31 @@ func TestMaxPendingBytes(t *testing.T) {
 	}
 }
 
+// Events that have been handled take no place, even if others have waited all the time.
+func TestEventsThatWereHandledDoNotCount(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := serveInMemory(t, &socketio.Options{MaxPendingBytes: 2000})
+		entered, release := make(chan struct{}), make(chan struct{})
+		s.Handle("x", socketio.HandlerFunc(func(context.Context, *socketio.Event) error {
+			entered <- struct{}{}
+			<-release
+			return nil
+		}))
+		socketio.OnWithAck(s.Of("/other"), "echo", func(_ context.Context, _ *socketio.Socket, a socketio.Args) (socketio.Args, error) {
+			return a, nil
+		})
+		c := s.join(t, "websocket", "/", "/other")
+		c.send(`2["x"]`)
+		<-entered
+		for range 20 {
+			c.run(`> 2["x"]`, `> 2/other,1["echo","read"]`, `< 3/other,1["read"]`) // the reader does not wait for room
+			release <- struct{}{}
+			<-entered
+		}
+		close(release)
+	})
+}
+
 func TestMaxPendingAcks(t *testing.T) {
 	s := serve(t, &socketio.Options{MaxPendingAcks: 2}).echo()
 	c, socket := s.joinSocket(t, "websocket", "/")

@@ -93,3 +93,78 @@ func TestMiddlewareIsReached(t *testing.T) {
 		others.Wait()
 	}
 }
+
+// What is registered while something else is being registered is kept, as the other is.
+func TestRegistrationsThatOverlap(t *testing.T) {
+	handler := func(mark func()) HandlerFunc {
+		return func(context.Context, *Event) error { mark(); return nil }
+	}
+	for name, kind := range map[string]struct {
+		add func(r *routes, mark func())
+		run func(*routes)
+	}{
+		"guards": {
+			func(r *routes, mark func()) {
+				r.guards = append(r.guards, func(context.Context, *Socket) error { mark(); return nil })
+			},
+			func(r *routes) {
+				for _, fn := range r.guards {
+					_ = fn(t.Context(), nil)
+				}
+			},
+		},
+		"catch-alls": {
+			func(r *routes, mark func()) { r.catchAll = append(r.catchAll, handler(mark)) },
+			func(r *routes) {
+				for _, h := range r.catchAll {
+					_ = h.ServeEvent(t.Context(), nil)
+				}
+			},
+		},
+		"connect functions": {
+			func(r *routes, mark func()) {
+				r.connect = append(r.connect, func(context.Context, *Socket) error { mark(); return nil })
+			},
+			func(r *routes) {
+				for _, fn := range r.connect {
+					_ = fn(t.Context(), nil)
+				}
+			},
+		},
+		"disconnect functions": {
+			func(r *routes, mark func()) {
+				r.disconnect = append(r.disconnect, func(context.Context, *Socket, Reason) { mark() })
+			},
+			func(r *routes) {
+				for _, fn := range r.disconnect {
+					fn(t.Context(), nil, "")
+				}
+			},
+		},
+		"outgoing catch-alls": {
+			func(r *routes, mark func()) { r.outgoing = append(r.outgoing, func(string, Args) { mark() }) },
+			func(r *routes) {
+				for _, fn := range r.outgoing {
+					fn("", Args{})
+				}
+			},
+		},
+	} {
+		var r router
+		for range 3 { // behind a list that has grown there is room for one more
+			r.update(func(r *routes) { kind.add(r, func() {}) })
+		}
+		var first, second int
+		overlapped := false
+		r.update(func(n *routes) {
+			if !overlapped {
+				overlapped = true
+				r.update(func(n *routes) { kind.add(n, func() { second++ }) })
+			}
+			kind.add(n, func() { first++ })
+		})
+		if kind.run(r.load()); first != 1 || second != 1 {
+			t.Errorf("%s: called %d and %d times, want once each", name, first, second)
+		}
+	}
+}

@@ -239,6 +239,41 @@ func TestAckBehindABurst(t *testing.T) {
 	})
 }
 
+// The time that a handler may take begins with its own event, not with that of the one before, for which others waited as well.
+func TestPatienceBeginsWithEachEvent(t *testing.T) {
+	for _, transport := range transports {
+		t.Run(transport, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				ends := make(chan socketio.DisconnectedInfo, 1)
+				s := serveInMemory(t, &socketio.Options{
+					MaxPendingBytes: 2000, HandlerPatience: 5 * time.Minute,
+					Observers: []socketio.Observer{{Disconnected: func(i socketio.DisconnectedInfo) { ends <- i }}},
+				})
+				s.Handle("slow", socketio.HandlerFunc(func(context.Context, *socketio.Event) error {
+					time.Sleep(4 * time.Minute)
+					return nil
+				}))
+				s.Handle("stuck", socketio.HandlerFunc(func(ctx context.Context, _ *socketio.Event) error {
+					<-ctx.Done()
+					return nil
+				}))
+				c := s.join(t, transport)
+				go func() {
+					c.send(`2["slow"]`, `2["slow"]`)
+					for range 20 {
+						c.send(`2["stuck"]`)
+					}
+				}()
+				i := <-ends
+				stuck, ok := errors.AsType[*socketio.StuckError](i.Err)
+				if !ok || stuck.Event != "stuck" || stuck.Waited != 5*time.Minute {
+					t.Errorf("it has ended with %v", i.Err)
+				}
+			})
+		})
+	}
+}
+
 // A handler that does not return loses, in the end, the client that sends it more than it takes. Who is to blame is told.
 func TestStuckHandlerIsGivenUp(t *testing.T) {
 	for _, transport := range transports {

@@ -1,6 +1,7 @@
 package parser
 
 import (
+	"strconv"
 	"strings"
 	"testing"
 
@@ -36,5 +37,28 @@ func TestStateSize(t *testing.T) {
 	decode(blob, true, true)
 	if n := st.Size(); n != 0 {
 		t.Errorf("after the packet it has %d bytes", n)
+	}
+}
+
+// The text of a packet counts as well, and the place of each attachment that will come.
+func TestStateSizeOfTheFirstMessage(t *testing.T) {
+	d := &Default{MaxAttachments: 1000}
+	size := func(text string) int {
+		t.Helper()
+		var st State
+		if complete, err := d.Decode(&st, []byte(text), false, &adapter.Packet{}); complete || err != nil {
+			t.Fatalf("complete %t, %v", complete, err)
+		}
+		return st.Size()
+	}
+	small := size(`51-["x"]`)
+	for _, n := range []int{10, 1000} {
+		text := strings.Repeat("y", 100*n)
+		if got := size(`51-["x","`+text+`"]`) - small; got < len(text) || got > len(text)*5/4+100 {
+			t.Errorf("%d bytes of text count as %d", len(text), got)
+		}
+		if got := size(`5`+strconv.Itoa(n)+`-["x"]`) - small; got != 24*(n-1) {
+			t.Errorf("%d attachments more count as %d bytes", n-1, got)
+		}
 	}
 }

@@ -4,6 +4,7 @@ package park
 
 import (
 	"runtime"
+	"sync"
 	"testing"
 	"time"
 )
@@ -13,6 +14,8 @@ import (
 func busy(t *testing.T, p *Poller, n int, hold func(w *Worker, wait func())) (release func()) {
 	t.Helper()
 	gate, held := make(chan struct{}), make(chan struct{}, n)
+	release = sync.OnceFunc(func() { close(gate) })
+	t.Cleanup(release) // or a test that fails does not end
 	for range n {
 		s := newWitness()
 		s.then = func(w *Worker) {
@@ -34,7 +37,7 @@ func busy(t *testing.T, p *Poller, n int, hold func(w *Worker, wait func())) (re
 			t.Fatal("a connection is held up by the others")
 		}
 	}
-	return func() { close(gate) }
+	return release
 }
 
 // Code that waits holds up no other connection, whether it says so or not.
