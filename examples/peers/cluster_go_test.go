@@ -183,7 +183,7 @@ func (g *goInstance) name() string { return g.is }
 
 func (g *goInstance) choose(to selection) socketio.Broadcast {
 	n := g.io.Of(to.Nsp)
-	b := n.To()
+	b := n.Except()
 	if to.From != "" {
 		s, ok := n.Socket(to.From)
 		if !ok {
@@ -191,7 +191,10 @@ func (g *goInstance) choose(to selection) socketio.Broadcast {
 		}
 		b = s.Broadcast()
 	}
-	b = b.To(roomNames(to.Rooms)...).Except(roomNames(to.Except)...)
+	if len(to.Rooms) > 0 {
+		b = b.To(roomNames(to.Rooms)...)
+	}
+	b = b.Except(roomNames(to.Except)...)
 	if to.Volatile {
 		b = b.Volatile()
 	}

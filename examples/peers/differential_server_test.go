@@ -176,7 +176,10 @@ type choice struct {
 }
 
 func (c choice) of(b socketio.Broadcast) socketio.Broadcast {
-	b = b.To(c.Rooms...).Except(c.Except...)
+	if len(c.Rooms) > 0 {
+		b = b.To(c.Rooms...)
+	}
+	b = b.Except(c.Except...)
 	if c.Local {
 		b = b.Local()
 	}
@@ -200,7 +203,7 @@ func (t *tell) UnmarshalArgs(a socketio.Args) error {
 // many registers what concerns many clients.
 func (scenario) many(n *socketio.Namespace) {
 	socketio.On(n, "tell", func(_ context.Context, _ *socketio.Socket, t tell) error {
-		return t.to.of(n.To()).Emit("told", t.args...)
+		return t.to.of(n.Except()).Emit("told", t.args...)
 	})
 	socketio.On(n, "tell others", func(_ context.Context, s *socketio.Socket, t tell) error {
 		return t.to.of(s.Broadcast()).Emit("told", t.args...)
@@ -212,7 +215,7 @@ func (scenario) many(n *socketio.Namespace) {
 	socketio.OnWithAck(n, "ask all", func(ctx context.Context, _ *socketio.Socket, q socketio.Args2[choice, int]) (c collected, err error) {
 		ctx, cancel := context.WithTimeout(ctx, time.Duration(q.B)*time.Millisecond)
 		defer cancel()
-		all, err := q.A.of(n.To()).EmitWithAck(ctx, "question", "all")
+		all, err := q.A.of(n.Except()).EmitWithAck(ctx, "question", "all")
 		c.Late = errors.Is(err, context.DeadlineExceeded)
 		c.Answers = make([]any, len(all))
 		for i, a := range all {
@@ -230,7 +233,7 @@ func (scenario) many(n *socketio.Namespace) {
 		return c, err
 	})
 	socketio.OnWithAck(n, "fetch", func(ctx context.Context, _ *socketio.Socket, to choice) ([]string, error) {
-		all, err := to.of(n.To()).FetchSockets(ctx)
+		all, err := to.of(n.Except()).FetchSockets(ctx)
 		names := []string{}
 		for _, s := range all {
 			names = append(names, nameKey.Get(s))
@@ -239,13 +242,13 @@ func (scenario) many(n *socketio.Namespace) {
 		return names, err
 	})
 	socketio.On(n, "join all", func(ctx context.Context, _ *socketio.Socket, a socketio.Args2[choice, []string]) error {
-		return a.A.of(n.To()).JoinAll(ctx, a.B...)
+		return a.A.of(n.Except()).JoinAll(ctx, a.B...)
 	})
 	socketio.On(n, "leave all", func(ctx context.Context, _ *socketio.Socket, a socketio.Args2[choice, []string]) error {
-		return a.A.of(n.To()).LeaveAll(ctx, a.B...)
+		return a.A.of(n.Except()).LeaveAll(ctx, a.B...)
 	})
 	socketio.On(n, "disconnect all", func(ctx context.Context, _ *socketio.Socket, a socketio.Args2[choice, bool]) error {
-		return a.A.of(n.To()).DisconnectSockets(ctx, a.B)
+		return a.A.of(n.Except()).DisconnectSockets(ctx, a.B)
 	})
 }
 
