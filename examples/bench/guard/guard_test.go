@@ -162,7 +162,7 @@ func TestGuardFails(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if f["writes"] < 1 || f["writes"] > 2 || f["reads"] < 1 || !strings.Contains(detail, "write") {
+	if f["writes"] < 1 || f["writes"] > 2 || f["reads"] < 1 || !strings.Contains(detail, "sendto") {
 		t.Fatalf("an acknowledgement costs %v: %s", f, detail)
 	}
 	g, out := newGuard(t, "ack allocs 1000 reads 1000 writes 0.5 waits 1000 others 1000")
