@@ -1,9 +1,16 @@
 package siotest_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"fmt"
+	"io"
+	"log/slog"
 	"net/http"
+	"runtime"
+	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -113,3 +120,52 @@ func TestNewArgs(t *testing.T) {
 		t.Error("a channel has been encoded")
 	}
 }
+
+// report is a test that fails without ending the one that looks.
+type report struct {
+	testing.TB
+
+	failed string
+}
+
+func (r *report) Fatal(args ...any) {
+	r.failed = fmt.Sprint(args...)
+	runtime.Goexit()
+}
+
+// A client that the server refuses ends the test that wants it, with the reason.
+func TestConnectOfARefusedClient(t *testing.T) {
+	r := &report{TB: t}
+	io := siotest.New(r, nil)
+	io.Use(func(context.Context, *socketio.Socket) error { return &socketio.Error{Message: "not today"} })
+	var ended sync.WaitGroup
+	ended.Go(func() { io.Connect(nil) })
+	ended.Wait()
+	if !strings.Contains(r.failed, "not today") {
+		t.Errorf("the test has failed with %q", r.failed)
+	}
+}
+
+// The server of a test writes its log to the test, unless it has a logger.
+func TestNewLogs(t *testing.T) {
+	var own, output bytes.Buffer
+	for _, logger := range []*slog.Logger{nil, slog.New(slog.NewTextHandler(&own, nil))} {
+		tb := &outputOf{TB: t, w: &output}
+		io := siotest.New(tb, &socketio.Options{Logger: logger})
+		socketio.On(io, "connection", func(context.Context, *socketio.Socket, socketio.None) error { return nil })
+	}
+	for name, log := range map[string]string{"the test's": output.String(), "the application's": own.String()} {
+		if n := strings.Count(log, "OnConnect"); n != 1 {
+			t.Errorf("%s log has %d lines about it, want 1: %s", name, n, log)
+		}
+	}
+}
+
+// outputOf is a test that writes elsewhere.
+type outputOf struct {
+	testing.TB
+
+	w io.Writer
+}
+
+func (o *outputOf) Output() io.Writer { return o.w }
