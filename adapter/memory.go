@@ -218,8 +218,7 @@ func (m *Memory) JoinAll(ctx context.Context, t Target, rooms ...string) error {
 	return ctx.Err()
 }
 
-// LeaveMatching makes the local sockets that t selects leave the rooms. It
-// never fails.
+// LeaveMatching makes the local sockets that t selects leave the rooms.
 func (m *Memory) LeaveMatching(ctx context.Context, t Target, rooms ...string) error {
 	m.Select(t, func(to []Peer) {
 		for _, p := range to {

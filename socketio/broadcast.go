@@ -46,7 +46,8 @@ func (b Broadcast) Except(rooms ...string) Broadcast {
 }
 
 // Volatile lets events be dropped for clients that cannot receive them right
-// now: those that are slow to read, and those whose long poll is not open.
+// now: those that are slow to read, and those whose long poll is not open; see
+// [Socket.Volatile].
 func (b Broadcast) Volatile() Broadcast {
 	b.target.Flags.Volatile = true
 	return b

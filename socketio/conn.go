@@ -114,9 +114,10 @@ func (c *conn) OnMessage(_ *engine.Session, m engine.Message) {
 func (c *conn) reject(err error) {
 	srv := c.server()
 	if _, ok := errors.AsType[*StuckError](err); ok {
-		srv.log.Warn("socketio: close connection", "session", c.session.ID(), "err", err)
+		srv.warn("socketio: close connection", "session", c.session.ID(), "err", loggable(err))
 	} else {
 		srv.badInput.Add(1)
+		srv.log.Debug("socketio: bad input", "session", c.session.ID(), "err", loggable(err))
 		tell(srv, srv.observe.badInput, BadInputInfo{Conn: c.session, Err: err})
 	}
 	c.fail(err)
@@ -311,7 +312,7 @@ type shedNotice conn
 // Run tells of it.
 func (n *shedNotice) Run() {
 	srv := (*conn)(n).server()
-	srv.log.Warn("socketio: events of a client that has gone are dropped", "session", n.session.ID(), "err", engine.ErrInputBudget)
+	srv.warn("socketio: events of a client that has gone are dropped", "session", n.session.ID(), "err", engine.ErrInputBudget)
 	tell(srv, srv.observe.overBudget, OverBudgetInfo{Conn: n.session, Err: engine.ErrInputBudget})
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/tandem-go/tandem/adapter"
 	"github.com/tandem-go/tandem/socketio/engine"
+	"github.com/tandem-go/tandem/socketio/internal/logonce"
 )
 
 var (
@@ -68,10 +69,11 @@ func (c *conn) onConnect(p *adapter.Packet, m engine.Message) error {
 // refuse answers a CONNECT with a CONNECT_ERROR.
 func (c *conn) refuse(namespace string, cause error) error {
 	srv := c.server()
+	srv.log.Debug("socketio: refuse client", "session", c.session.ID(), "namespace", logonce.Cut(namespace), "err", loggable(cause))
 	tell(srv, srv.observe.refused, RefusedInfo{Conn: c.session, Namespace: namespace, Err: cause})
 	data, err := srv.marshal(clientError(cause))
 	if err != nil {
-		srv.log.Warn("socketio: encode connect error", "namespace", namespace, "err", err)
+		srv.warn("socketio: encode connect error", "namespace", logonce.Cut(namespace), "err", err)
 		data = []byte(`{"message":"` + internalError + `"}`)
 	}
 	data = bytes.ToValidUTF8(data, []byte("\uFFFD")) // or the client closes the connection
@@ -201,7 +203,7 @@ func (s *Socket) protect(fn func(context.Context) error) (err error) {
 // refused ends a socket that a guard has refused. The connection stays.
 func (s *Socket) refused(cause error) {
 	if clientError(cause).Message == internalError {
-		s.report("connect", cause)
+		s.reportGuard(cause)
 	}
 	if s.close("", nil) == stateConnecting {
 		_ = s.conn.refuse(s.nsp.name, cause)

@@ -143,14 +143,14 @@ func (s *Socket) dataJSON() []byte {
 	for _, d := range data {
 		raw, err := s.nsp.server.marshal(d.value)
 		if err != nil {
-			s.nsp.server.log.Warn("socketio: encode socket data", "key", d.name, "err", err)
+			s.nsp.server.warn("socketio: encode socket data", "key", d.name, "err", err)
 			continue
 		}
 		object[d.name] = raw
 	}
 	out, err := json.Marshal(object)
 	if err != nil {
-		s.nsp.server.log.Warn("socketio: encode socket data", "socket", s.id, "err", err)
+		s.nsp.server.warn("socketio: encode socket data", "socket", s.id, "err", err)
 		return []byte("{}")
 	}
 	return out

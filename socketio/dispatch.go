@@ -9,6 +9,7 @@ import (
 
 	"github.com/tandem-go/tandem/adapter"
 	"github.com/tandem-go/tandem/socketio/engine"
+	"github.com/tandem-go/tandem/socketio/internal/logonce"
 	"github.com/tandem-go/tandem/socketio/parser"
 )
 
@@ -279,8 +280,13 @@ func (s *Socket) handle(e *Event) {
 	if err != nil {
 		s.answerError(e, err)
 	}
+	if e.unhandled && srv.log.Enabled(context.Background(), slog.LevelDebug) {
+		srv.log.Debug("socketio: no handler", "namespace", s.nsp.name, "socket", s.id, "event", logonce.Cut(e.Name))
+	}
 	if fns := srv.observe.handled; len(fns) > 0 {
-		tell(srv, fns, HandledInfo{Socket: s, Event: e.Name, Bytes: len(e.buf), Took: time.Since(started), Err: err})
+		tell(srv, fns, HandledInfo{
+			Socket: s, Event: e.Name, Bytes: len(e.buf), Took: time.Since(started), Err: err, Unhandled: e.unhandled,
+		})
 	}
 }
 
@@ -312,21 +318,4 @@ func (s *Socket) answerError(e *Event, err error) {
 		s.report(e.Name, err)
 		_ = e.Ack(failure{&Error{Message: internalError}}) // it was the data that could not be encoded
 	}
-}
-
-// report logs an error of a handler. After the socket has disconnected, errors
-// are mostly a consequence of that and are logged at debug level.
-func (s *Socket) report(event string, err error) {
-	if err == nil {
-		return
-	}
-	level := slog.LevelWarn
-	attrs := []any{"namespace", s.nsp.name, "socket", s.id, "event", event, "err", err}
-	if p := find[PanicError](err); p != nil {
-		level = slog.LevelError
-		attrs = append(attrs, "stack", string(p.Stack))
-	} else if !s.Connected() {
-		level = slog.LevelDebug
-	}
-	s.nsp.server.log.Log(context.Background(), level, "socketio: handle event", attrs...)
 }

@@ -27,7 +27,10 @@ func (s *Socket) EmitWithAck(ctx context.Context, event string, args ...any) (Ar
 
 // Volatile returns an emitter to the client whose events may be dropped if the
 // client cannot receive them right now: because it is slow to read, or because its
-// long poll is not open.
+// long poll is not open. A client is slow if the operating system has not taken all that
+// was sent to it before, which is known for a burst only when its buffers are full. (The
+// Node.js server drops the second of two volatile events that are emitted at once over
+// WebSocket; here both arrive.)
 func (s *Socket) Volatile() Unicast { return Unicast{s: s}.Volatile() }
 
 // Compress returns an emitter to the client whose events may, or may not, be

@@ -55,11 +55,12 @@ type Event struct {
 	// Args are its arguments.
 	Args Args
 
-	id       uint64
-	wantsAck bool
-	acked    bool
-	taken    bool         // it is being handled; see Socket.push
-	later    *atomic.Bool // in place of acked once AckFunc has been called
+	id        uint64
+	wantsAck  bool
+	unhandled bool // no handler is registered for it
+	acked     bool
+	taken     bool         // it is being handled; see Socket.push
+	later     *atomic.Bool // in place of acked once AckFunc has been called
 
 	buf  []byte
 	list [][]byte

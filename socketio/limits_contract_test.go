@@ -328,8 +328,8 @@ func TestMaxServerEvents(t *testing.T) {
 	for range 2 {
 		await(t, "the handler", running)
 	}
-	if n := strings.Count(s.log.String(), "too many"); n != 2 {
-		t.Errorf("%d dropped events are logged, want 2", n)
+	if n := strings.Count(s.log.String(), "too many"); n != 1 { // the others are counted
+		t.Errorf("%d lines about dropped events, want 1", n)
 	}
 	close(release)
 	eventually(t, "events are handled again", func() bool {

@@ -123,6 +123,9 @@ type HandledInfo struct {
 	Took time.Duration
 	// Err is what the handler returned, or a [*PanicError].
 	Err error
+	// Unhandled says that no handler is registered for the event. A function of OnAny or
+	// a middleware may have dealt with it nevertheless.
+	Unhandled bool
 }
 
 // EmittedInfo describes an event that is sent to clients.
@@ -238,7 +241,7 @@ func tell[T any](srv *Server, fns []func(T), info T) {
 func tellOne[T any](srv *Server, fn func(T), info T) {
 	defer func() {
 		if v := recover(); v != nil {
-			srv.log.Error("socketio: an observer failed", "err", &PanicError{Value: v}, "stack", string(debug.Stack()))
+			srv.logs.Error("socketio: an observer failed", "err", loggable(&PanicError{Value: v}), "stack", string(debug.Stack()))
 		}
 	}()
 	fn(info)

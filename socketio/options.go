@@ -16,8 +16,8 @@ import (
 // Options are read by [NewServer] and may be reused.
 type Options struct {
 	// Path is the end of the request path that the server answers; requests for
-	// any other path get 404. The default is "/socket.io/". Requests for "/" are
-	// served as well, so that the server works behind [http.StripPrefix].
+	// any other path get 404. The default is "/socket.io/". The slash at its end may be
+	// missing, here and in requests. Requests for "/" are served as well, so that the server works behind [http.StripPrefix].
 	Path string
 
 	// Engine are the options of the transports: heartbeat, CORS and origins,

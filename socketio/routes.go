@@ -181,6 +181,7 @@ func serveSocket(ctx context.Context, e *Event) error {
 	if r, ok := e.Socket.nsp.router.handler(e.Name); ok {
 		return r.h.ServeEvent(ctx, e)
 	}
+	e.unhandled = true
 	return nil
 }
 

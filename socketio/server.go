@@ -13,6 +13,7 @@ import (
 	"github.com/tandem-go/tandem/adapter"
 	"github.com/tandem-go/tandem/socketio/engine"
 	"github.com/tandem-go/tandem/socketio/internal/exec"
+	"github.com/tandem-go/tandem/socketio/internal/logonce"
 	"github.com/tandem-go/tandem/socketio/internal/wheel"
 	"github.com/tandem-go/tandem/socketio/parser"
 )
@@ -29,6 +30,7 @@ type Server struct {
 	opts    Options
 	id      string
 	log     *slog.Logger
+	logs    *logonce.Log // what may repeat goes through it
 	engine  *engine.Server
 	coder   *parser.Coder
 	pool    *exec.Pool
@@ -59,10 +61,12 @@ type Server struct {
 	encode   func(*adapter.Packet) any
 }
 
-// NewServer returns a server. A nil opts means the defaults.
+// NewServer returns a server. A nil opts means the defaults. It panics if options of the
+// engine cannot work: see [engine.NewServer].
 func NewServer(opts *Options) *Server {
 	srv := &Server{opts: opts.withDefaults(), id: newID(), pool: exec.NewPool()}
 	srv.log = srv.opts.Logger
+	srv.logs = logonce.New(srv.log)
 	srv.observe = newObservers(srv.opts.Observers)
 	srv.coder = &parser.Coder{Codec: srv.opts.Codec, MaxAttachments: srv.opts.MaxAttachments}
 	srv.encode = func(p *adapter.Packet) any { return srv.encodeOnce(p) }
@@ -231,6 +235,7 @@ func (srv *Server) encodeOnce(p *adapter.Packet) *encoded {
 // [http.Server.RegisterOnShutdown] can call this method, so that they end at once.
 func (srv *Server) Shutdown(ctx context.Context) error {
 	srv.draining.Store(true)
+	defer srv.logs.Close()
 	defer srv.stop()
 	defer context.AfterFunc(ctx, srv.stop)()
 	srv.engine.StopAccepting()

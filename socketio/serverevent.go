@@ -6,6 +6,7 @@ import (
 	"runtime/debug"
 
 	"github.com/tandem-go/tandem/adapter"
+	"github.com/tandem-go/tandem/socketio/internal/logonce"
 	"github.com/tandem-go/tandem/socketio/parser"
 )
 
@@ -123,7 +124,7 @@ func (n *Namespace) serveServerEvent(ctx context.Context, data []byte, attachmen
 	select {
 	case n.serverEvents <- struct{}{}:
 	default:
-		n.server.log.Warn("socketio: drop event from another server: too many at a time", "namespace", n.name)
+		n.server.warn("socketio: drop event from another server: too many at a time", "namespace", n.name)
 		return
 	}
 	t := &serverTask{nsp: n, ctx: ctx, data: data, attachments: attachments, respond: respond}
@@ -138,7 +139,7 @@ func (t *serverTask) Run() {
 	event, answer, err := t.handle()
 	if err != nil {
 		t.nsp.server.log.Warn("socketio: handle event from another server",
-			"namespace", t.nsp.name, "event", event, "err", err)
+			"namespace", t.nsp.name, "event", logonce.Cut(event), "err", loggable(err))
 		return
 	}
 	if t.respond != nil && answer != nil {

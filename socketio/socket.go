@@ -205,7 +205,7 @@ func (p *peer) Membership() *adapter.Membership { return &p.membership }
 func (s *Socket) describe() adapter.RemoteSocket {
 	h, err := json.Marshal(s.Handshake())
 	if err != nil {
-		s.nsp.server.log.Warn("socketio: encode handshake", "socket", s.id, "err", err)
+		s.nsp.server.warn("socketio: encode handshake", "socket", s.id, "err", err)
 		h = []byte("{}")
 	}
 	return adapter.RemoteSocket{ID: s.id, Rooms: s.Rooms(), Handshake: h, Data: s.dataJSON()}

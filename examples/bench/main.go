@@ -43,7 +43,7 @@ func main() {
 	err := run(ctx)
 	stop()
 	if err != nil {
-		slog.Error("bench: stopped", "error", err)
+		slog.Error("bench: stopped", "err", err)
 		os.Exit(1)
 	}
 }

@@ -45,6 +45,6 @@ func serveProfiles(ctx context.Context, listener net.Listener) {
 	stop := context.AfterFunc(ctx, func() { _ = srv.Close() })
 	defer stop()
 	if err := srv.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
-		slog.Warn("bench: no profiles", "error", err)
+		slog.Warn("bench: no profiles", "err", err)
 	}
 }

@@ -38,7 +38,7 @@ func main() {
 	err := serve(ctx, *addr, newHandler(*bare, suiteTimes()))
 	stop()
 	if err != nil {
-		slog.Error("conformance: stopped", "error", err)
+		slog.Error("conformance: stopped", "err", err)
 		os.Exit(1)
 	}
 }

@@ -21,7 +21,7 @@ func main() {
 	mux.Handle("/socket.io/", io)
 	srv := &http.Server{Addr: "127.0.0.1:3000", Handler: mux, ReadHeaderTimeout: 10 * time.Second}
 	if err := srv.ListenAndServe(); err != nil {
-		slog.Error("minimal: stopped", "error", err)
+		slog.Error("minimal: stopped", "err", err)
 		os.Exit(1)
 	}
 }

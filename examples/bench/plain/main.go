@@ -27,7 +27,7 @@ func main() {
 		ReadHeaderTimeout: 10 * time.Second,
 	}
 	if err := srv.ListenAndServe(); err != nil {
-		slog.Error("plain: stopped", "error", err)
+		slog.Error("plain: stopped", "err", err)
 		os.Exit(1)
 	}
 }

@@ -30,7 +30,7 @@ func main() {
 	err := run(ctx)
 	stop()
 	if err != nil {
-		slog.Error("zishang3: stopped", "error", err)
+		slog.Error("zishang3: stopped", "err", err)
 		os.Exit(1)
 	}
 }

@@ -24,16 +24,19 @@ func Cut(s string) string {
 	return strings.ToValidUTF8(s[:MaxText], "") + "..."
 }
 
-// A Log logs lines by their kind, which is their message. Messages must be constants: a Log keeps those of the last period. It is safe for
+// A Log logs lines by their kind, which is their message, for some with their event. Messages must be constants: a Log keeps those of the last period. It is safe for
 // concurrent use, and needs no goroutine while nothing is logged.
 type Log struct {
 	log *slog.Logger
 
 	mu     sync.Mutex
-	kinds  map[string]*kind
+	kinds  map[key]*kind
 	closed bool
 	timers sync.WaitGroup // those that are armed, and what they run
 }
+
+// key is what makes lines of a kind.
+type key struct{ msg, event string }
 
 // kind is what has happened with one message since it was logged.
 type kind struct {
@@ -44,45 +47,58 @@ type kind struct {
 }
 
 // New returns a Log that writes to a logger.
-func New(log *slog.Logger) *Log { return &Log{log: log, kinds: make(map[string]*kind)} }
+func New(log *slog.Logger) *Log { return &Log{log: log, kinds: make(map[key]*kind)} }
 
 // Warn logs a line unless one with the same message has been logged a short while ago: then it only counts. The arguments are those of
-// [slog.Logger.Warn]. What is expensive to make should be a [slog.LogValuer], which is asked only if it is logged.
-func (l *Log) Warn(msg string, args ...any) { l.write(slog.LevelWarn, msg, args) }
+// [slog.Logger.Warn]. What is expensive to make should be a [slog.LogValuer], which is asked only if it is logged. Warn reports whether
+// it is.
+func (l *Log) Warn(msg string, args ...any) (logged bool) {
+	return l.write(slog.LevelWarn, key{msg: msg}, args)
+}
 
 // Error is Warn for lines with the level of errors.
-func (l *Log) Error(msg string, args ...any) { l.write(slog.LevelError, msg, args) }
+func (l *Log) Error(msg string, args ...any) (logged bool) {
+	return l.write(slog.LevelError, key{msg: msg}, args)
+}
 
-func (l *Log) write(level slog.Level, msg string, args []any) {
-	if l.admit(level, msg) {
-		for i, arg := range args {
-			if v, ok := arg.(slog.LogValuer); ok {
-				args[i] = v.LogValue() // A handler may ask on another goroutine, whose stack is another one.
-			}
-		}
-		l.log.Log(context.Background(), level, msg, args...)
+// Event is Warn, or Error, for lines that are of one kind if their event is the same as well, which they have as an attribute. The events must
+// be few: a client must not be able to make them up.
+func (l *Log) Event(level slog.Level, msg, event string, args ...any) (logged bool) {
+	return l.write(level, key{msg, event}, append([]any{"event", event}, args...))
+}
+
+func (l *Log) write(level slog.Level, k key, args []any) (logged bool) {
+	if !l.admit(level, k) {
+		return false
 	}
+	for i, arg := range args {
+		if v, ok := arg.(slog.LogValuer); ok {
+			args[i] = v.LogValue() // A handler may ask on another goroutine, whose stack is another one.
+		}
+	}
+	l.log.Log(context.Background(), level, k.msg, args...)
+	return true
 }
 
 // admit reports whether a line is the first of its kind.
-func (l *Log) admit(level slog.Level, msg string) bool {
+func (l *Log) admit(level slog.Level, of key) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if k := l.kinds[msg]; k != nil {
+	if k := l.kinds[of]; k != nil {
 		k.suppressed++
 		return false
 	}
 	k := &kind{level: level}
-	l.kinds[msg] = k
+	l.kinds[of] = k
 	if !l.closed {
 		l.timers.Add(1)
-		k.timer = time.AfterFunc(Period, func() { l.tell(msg, k) })
+		k.timer = time.AfterFunc(Period, func() { l.tell(of, k) })
 	}
 	return true
 }
 
 // tell logs how often a line was suppressed in the period that is over, or that there was none any more.
-func (l *Log) tell(msg string, k *kind) {
+func (l *Log) tell(of key, k *kind) {
 	defer l.timers.Done()
 	l.mu.Lock()
 	if l.closed { // and Close tells
@@ -94,14 +110,14 @@ func (l *Log) tell(msg string, k *kind) {
 		l.timers.Add(1)
 		k.timer.Reset(Period)
 	} else {
-		delete(l.kinds, msg)
+		delete(l.kinds, of)
 	}
 	l.mu.Unlock()
 	switch {
 	case n > 0:
-		l.repeated(msg, k.level, n)
+		l.again(of, k.level, "suppressed", n)
 	case total > 0:
-		l.log.Log(context.Background(), k.level, msg, "over", true, "suppressed", total)
+		l.again(of, k.level, "over", true, "suppressed", total)
 	}
 }
 
@@ -112,27 +128,31 @@ func (k *kind) take() (fresh, told int) {
 	return fresh, told
 }
 
-func (l *Log) repeated(msg string, level slog.Level, n int) {
-	l.log.Log(context.Background(), level, msg, "suppressed", n)
+// again logs a line about the others of a kind.
+func (l *Log) again(of key, level slog.Level, args ...any) {
+	if of.event != "" {
+		args = append([]any{"event", of.event}, args...)
+	}
+	l.log.Log(context.Background(), level, of.msg, args...)
 }
 
 // Close logs what has been suppressed and not been told of. It waits for lines that are being logged. Afterwards each kind is logged once.
 func (l *Log) Close() {
-	untold := make(map[string]int)
-	levels := make(map[string]slog.Level)
+	untold := make(map[key]int)
+	levels := make(map[key]slog.Level)
 	l.mu.Lock()
 	l.closed = true
-	for msg, k := range l.kinds {
+	for of, k := range l.kinds {
 		if k.timer != nil && k.timer.Stop() {
 			l.timers.Done()
 		}
 		if n, _ := k.take(); n > 0 {
-			untold[msg], levels[msg] = n, k.level
+			untold[of], levels[of] = n, k.level
 		}
 	}
 	l.mu.Unlock()
 	l.timers.Wait()
-	for msg, n := range untold {
-		l.repeated(msg, levels[msg], n)
+	for of, n := range untold {
+		l.again(of, levels[of], "suppressed", n)
 	}
 }

@@ -26,7 +26,7 @@ import (
 
 func main() {
 	if err := run(); err != nil {
-		slog.Error("scenario: stopped", "error", err)
+		slog.Error("scenario: stopped", "err", err)
 		os.Exit(1)
 	}
 }

@@ -1,0 +1,84 @@
+package socketio
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"slices"
+
+	"github.com/tandem-go/tandem/socketio/internal/logonce"
+)
+
+// The lines of what may happen again and again: see logonce. What is not logged as a warning
+// because there has been one of the kind is a debug line.
+const (
+	logPanic   = "socketio: handler panicked"
+	logGuard   = "socketio: a guard failed"
+	logHandler = "socketio: handle event"
+)
+
+// report logs an error of a handler. What a client has caused is a debug line: arguments that
+// do not fit, refusals that are meant for the client, and, after the socket has disconnected,
+// errors that are mostly a consequence of that.
+func (s *Socket) report(event string, err error) {
+	if err == nil {
+		return
+	}
+	srv, attrs := s.nsp.server, []any{"namespace", s.nsp.name, "socket", s.id, "err", loggable(err)}
+	if event != "" && !s.registered(event) {
+		attrs, event = append(attrs, "name", logonce.Cut(event)), "any"
+	}
+	logged, msg := false, logHandler
+	if p := find[PanicError](err); p != nil {
+		msg = logPanic
+		logged = srv.logs.Event(slog.LevelError, msg, event, append(slices.Clip(attrs), "stack", string(p.Stack))...)
+	} else if find[ArgError](err) == nil && s.Connected() {
+		logged = srv.logs.Event(slog.LevelWarn, msg, event, attrs...)
+	}
+	if !logged {
+		srv.log.Debug(msg, append(attrs, "event", event)...)
+	}
+}
+
+// registered reports whether there is a handler of an event, or whether it is a step of the
+// socket's life: a client cannot have made up its name then.
+func (s *Socket) registered(event string) bool {
+	if event == "connect" || event == "disconnect" {
+		return true
+	}
+	if _, ok := s.nsp.router.handler(event); ok {
+		return true
+	}
+	_, ok := s.router().handler(event)
+	return ok
+}
+
+// warn logs a warning of a kind that may repeat.
+func (srv *Server) warn(kind string, attrs ...any) {
+	if !srv.logs.Warn(kind, attrs...) {
+		srv.log.Debug(kind, attrs...)
+	}
+}
+
+// reportGuard logs the error of a guard that is not meant for the client, who is told nothing
+// but that there was one.
+func (s *Socket) reportGuard(err error) {
+	if find[PanicError](err) != nil || errors.Is(err, context.Canceled) && s.currentState() == stateClosed {
+		s.report("connect", err)
+		return
+	}
+	s.nsp.server.warn(logGuard, "namespace", s.nsp.name, "socket", s.id, "err", loggable(err))
+}
+
+// loggable returns the error, or its text if that is long: a client may have written it.
+func loggable(err error) (v any) {
+	defer func() {
+		if recover() != nil { // A nil pointer as an error is the logger's to tell of.
+			v = err
+		}
+	}()
+	if text := err.Error(); len(text) > maxLogged {
+		return slog.StringValue(cut(text))
+	}
+	return err
+}
