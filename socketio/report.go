@@ -12,27 +12,36 @@ import (
 // The lines of what may happen again and again: see logonce. What is not logged as a warning
 // because there has been one of the kind is a debug line.
 const (
-	logPanic   = "socketio: handler panicked"
-	logGuard   = "socketio: a guard failed"
-	logHandler = "socketio: handle event"
+	logGuard         = "socketio: a guard failed"
+	logHandler       = "socketio: handle event"
+	logServerHandler = "socketio: handle event from another server"
 )
 
-// report logs an error of a handler. What a client has caused is a debug line: arguments that
-// do not fit, refusals that are meant for the client, and, after the socket has disconnected,
-// errors that are mostly a consequence of that.
+// report logs an error of a handler. That arguments do not fit is the client's fault, and after
+// the socket has disconnected errors are mostly a consequence of that: these are debug lines.
 func (s *Socket) report(event string, err error) {
 	if err == nil {
 		return
 	}
-	srv, attrs := s.nsp.server, []any{"namespace", s.nsp.name, "socket", s.id, "err", loggable(err)}
+	srv, attrs := s.nsp.server, []any{"namespace", s.nsp.name, "socket", s.id}
 	if event != "" && !s.registered(event) {
 		attrs, event = append(attrs, "name", logonce.Cut(event)), "any"
 	}
-	logged, msg := false, logHandler
+	if find[PanicError](err) == nil && (find[ArgError](err) != nil || !s.Connected()) {
+		srv.log.Debug(logHandler, append(attrs, "event", event, "err", loggable(err))...)
+		return
+	}
+	srv.failed(logHandler, event, err, attrs...)
+}
+
+// failed logs an error of a handler. The event is one that has been registered.
+func (srv *Server) failed(msg, event string, err error, attrs ...any) {
+	attrs = append(attrs, "err", loggable(err))
+	var logged bool
 	if p := find[PanicError](err); p != nil {
-		msg = logPanic
+		msg += ": panic"
 		logged = srv.logs.Event(slog.LevelError, msg, event, append(slices.Clip(attrs), "stack", string(p.Stack))...)
-	} else if find[ArgError](err) == nil && s.Connected() {
+	} else {
 		logged = srv.logs.Event(slog.LevelWarn, msg, event, attrs...)
 	}
 	if !logged {
@@ -40,16 +49,14 @@ func (s *Socket) report(event string, err error) {
 	}
 }
 
-// registered reports whether there is a handler of an event, or whether it is a step of the
-// socket's life: a client cannot have made up its name then.
+// registered reports whether the namespace has a handler of an event, or whether it is a step
+// of the socket's life. A client cannot have made up the name then, as it may have that of a
+// handler of a socket alone.
 func (s *Socket) registered(event string) bool {
 	if event == "connect" || event == "disconnect" {
 		return true
 	}
-	if _, ok := s.nsp.router.handler(event); ok {
-		return true
-	}
-	_, ok := s.router().handler(event)
+	_, ok := s.nsp.router.handler(event)
 	return ok
 }
 

@@ -6,7 +6,6 @@ import (
 	"runtime/debug"
 
 	"github.com/tandem-go/tandem/adapter"
-	"github.com/tandem-go/tandem/socketio/internal/logonce"
 	"github.com/tandem-go/tandem/socketio/parser"
 )
 
@@ -138,8 +137,7 @@ func (t *serverTask) Run() {
 	defer func() { <-t.nsp.serverEvents }()
 	event, answer, err := t.handle()
 	if err != nil {
-		t.nsp.server.log.Warn("socketio: handle event from another server",
-			"namespace", t.nsp.name, "event", logonce.Cut(event), "err", loggable(err))
+		t.nsp.server.failed(logServerHandler, event, err, "namespace", t.nsp.name)
 		return
 	}
 	if t.respond != nil && answer != nil {
