@@ -21,16 +21,9 @@ func newBare(tb testing.TB, namespace string, o *Options) *bare {
 	tb.Helper()
 	opts := o.withDefaults()
 	rdb := redis.NewClient(&redis.Options{Addr: "127.0.0.1:1"})
-	log := &reporter{log: slog.New(slog.DiscardHandler)}
-	nodes := newCounter(rdb, opts.RequestTimeout)
-	l := &link{
-		opts:       opts,
-		log:        log,
-		subscriber: newSubscriber(rdb, nodes, log),
-		publisher:  newPublisher(rdb, &opts, log, "node"),
-		counter:    nodes,
-		users:      1,
-	}
+	opts.Logger = slog.New(slog.DiscardHandler)
+	l := joinUp(rdb, &opts)
+	l.users = 1
 	b := &bare{}
 	b.Host = adaptertest.NewHost(namespace, "server", func(h adapter.Host) adapter.Adapter {
 		b.c = newClassic(h, l, func() bool { return false })
@@ -39,6 +32,7 @@ func newBare(tb testing.TB, namespace string, o *Options) *bare {
 	tb.Cleanup(func() {
 		b.c.cancel()
 		b.c.serving.close()
+		l.lines.Close()
 		rdb.Close()
 	})
 	return b

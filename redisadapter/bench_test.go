@@ -99,9 +99,7 @@ func BenchmarkEncodeBroadcast(b *testing.B) {
 // BenchmarkPublish broadcasts through a real Redis, as fast as it goes.
 func BenchmarkPublish(b *testing.B) {
 	server := peers.Redis(b)
-	opts := (&Options{MaxQueued: 1 << 30}).withDefaults()
-	log := &reporter{log: slog.New(slog.DiscardHandler)}
-	p := newPublisher(client(b, server.Addr), &opts, log, "node")
+	p := testPublisher(b, client(b, server.Addr), &Options{MaxQueued: 1 << 30})
 	go p.run()
 	payload := []byte(benchMessage(b, event("/", chatEvent)))
 	b.ReportAllocs()

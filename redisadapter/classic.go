@@ -44,7 +44,7 @@ func newClassic(h adapter.Host, l *link, release func() (last bool)) *classic {
 	}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	c.channels = channelsOf(l.opts.Key, h.Namespace())
-	c.subscription = subscription{topics: c.topics(c.uid), handle: c.receive, closed: c.ctx.Done()}
+	c.subscription = subscription{topics: c.topics(c.uid), request: c.request, handle: c.receive, closed: c.ctx.Done()}
 	l.subscriber.add(&c.subscription)
 	return c
 }
@@ -72,13 +72,14 @@ func (c *classic) publishBroadcast(p *adapter.Packet, t adapter.Target) error {
 	if len(t.Rooms) == 1 {
 		channel = c.room(t.Rooms[0])
 	}
-	return c.publish(channel, payload)
+	m := c.message(channel, payload)
+	m.echo = &c.subscription
+	return c.link.publisher.publish(m)
 }
 
-// message returns a message that is of no use any more after the request
-// timeout.
+// message returns a message that waits for Redis for as long as the options say.
 func (c *classic) message(channel string, payload []byte) message {
-	return message{channel: channel, payload: payload, expires: time.Now().Add(c.link.opts.RequestTimeout)}
+	return message{channel: channel, payload: payload, expires: time.Now().Add(c.link.opts.QueueTimeout)}
 }
 
 // publish queues a message that nobody waits for.
@@ -93,7 +94,7 @@ func (c *classic) send(ctx context.Context, payload []byte) error {
 		return adapter.ErrClosed
 	}
 	m := c.message(c.request, payload)
-	m.ctx = ctx
+	m.ctx, m.echo = ctx, &c.subscription
 	if deadline, ok := ctx.Deadline(); ok && deadline.Before(m.expires) {
 		m.expires = deadline
 	}
@@ -108,16 +109,30 @@ func bounded(ctx context.Context, timeout time.Duration) (context.Context, conte
 	return context.WithTimeout(ctx, timeout)
 }
 
-// nodes waits until this node is listening, and then counts all that are.
+// nodes waits until this node is listening, and then counts all that are. A server that
+// does not count this node is not where the others are to be found: this node moves
+// there first.
 func (c *classic) nodes(ctx context.Context) (int, error) {
-	if c.ctx.Err() != nil {
-		return 0, adapter.ErrClosed
+	for {
+		if c.ctx.Err() != nil {
+			return 0, adapter.ErrClosed
+		}
+		if err := c.link.subscriber.wait(ctx, &c.subscription); err != nil {
+			return 0, err
+		}
+		st := c.link.subscriber.standing()
+		n, err := c.link.counter.counts(ctx, c.request, c.answers(c.uid))
+		if err != nil {
+			return 0, err
+		}
+		if n[0] > 0 && n[1] > 0 {
+			return n[0], nil
+		}
+		c.link.subscriber.move(st, errNotCounted)
+		if !pause(ctx, holdStep) {
+			return 0, ctx.Err()
+		}
 	}
-	if err := c.link.subscriber.wait(ctx, &c.subscription); err != nil {
-		return 0, err
-	}
-	n, err := c.link.counter.count(ctx, c.request)
-	return max(n, 1), err
 }
 
 // tell sends a request that wants no answer.

@@ -41,7 +41,7 @@ func TestCountedWhileClosing(t *testing.T) {
 // published. It does not keep those behind it in the queue for as long.
 func TestPatientOperation(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := newBare(t, "/", &Options{RequestTimeout: time.Second})
+		b := newBare(t, "/", &Options{QueueTimeout: time.Second})
 		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 		sent := make(chan error, 1)
 		go func() { sent <- b.c.send(ctx, []byte("x")) }()

@@ -111,8 +111,15 @@ func TestMovesToTheMasterAfterFailover(t *testing.T) {
 		},
 	})
 	defer rdb.Close()
-	s := newTestSubscriber(rdb)
+	l := testLink(rdb)
+	s := l.subscriber
 	s.run(t)
+	go l.publisher.run()
+	defer func() {
+		if err := errors.Join(l.publisher.close(patience(t)), l.counter.close(patience(t))); err != nil {
+			t.Error(err)
+		}
+	}()
 	got := make(chan string, 1)
 	sub := s.listen(t, func(_, payload string) { got <- payload }, "shared", "own")
 	counted := func(node *redis.Client) int64 {
@@ -136,7 +143,7 @@ func TestMovesToTheMasterAfterFailover(t *testing.T) {
 	}
 	failedOver.Store(true)
 	eventually(t, "the node to be counted again", func() bool {
-		n, err := s.nodes.count(t.Context(), "shared")
+		n, err := l.counter.count(t.Context(), "shared")
 		return err == nil && n == 1
 	})
 	if err := s.wait(patience(t), sub); err != nil {

@@ -2,6 +2,9 @@ package redisadapter
 
 import (
 	"context"
+	"maps"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -25,20 +28,14 @@ type counter struct {
 	closed  bool
 }
 
-// cluster is what the client of a Redis cluster has. It finds out anew which the
-// masters are.
-type cluster interface {
-	ForEachMaster(ctx context.Context, fn func(ctx context.Context, node *redis.Client) error) error
-}
-
 // count is one wish to know.
 type count struct {
-	channel string
-	result  chan countResult // has room for it
+	channels []string
+	result   chan countResult // has room for it
 }
 
 type countResult struct {
-	n   int
+	n   []int // for each channel
 	err error
 }
 
@@ -47,14 +44,23 @@ func newCounter(rdb redis.UniversalClient, timeout time.Duration) *counter {
 	return &counter{rdb: rdb, timeout: timeout, ctx: ctx, cancel: cancel, waiting: make(map[*count]struct{})}
 }
 
-// count returns the number of connections that listen to the channel. It asks
-// after it has been called, never before.
+// count returns the number of connections that listen to the channel.
 func (c *counter) count(ctx context.Context, channel string) (int, error) {
-	w := &count{channel: channel, result: make(chan countResult, 1)}
+	n, err := c.counts(ctx, channel)
+	if err != nil {
+		return 0, err
+	}
+	return n[0], nil
+}
+
+// counts returns the number of connections that listen to each of the channels. It asks
+// after it has been called, never before.
+func (c *counter) counts(ctx context.Context, channels ...string) ([]int, error) {
+	w := &count{channels: channels, result: make(chan countResult, 1)}
 	c.mu.Lock()
 	if c.closed {
 		c.mu.Unlock()
-		return 0, adapter.ErrClosed
+		return nil, adapter.ErrClosed
 	}
 	c.waiting[w] = struct{}{}
 	if c.running == nil {
@@ -69,7 +75,7 @@ func (c *counter) count(ctx context.Context, channel string) (int, error) {
 		c.mu.Lock()
 		delete(c.waiting, w)
 		c.mu.Unlock()
-		return 0, ctx.Err()
+		return nil, ctx.Err()
 	}
 }
 
@@ -93,21 +99,23 @@ func (c *counter) run(done chan struct{}) {
 func (c *counter) answer(batch map[*count]struct{}) {
 	seen := make(map[string]int64)
 	for w := range batch {
-		seen[w.channel] = 0
-	}
-	names := make([]string, 0, len(seen))
-	for name := range seen {
-		names = append(names, name)
+		for _, name := range w.channels {
+			seen[name] = 0
+		}
 	}
 	ctx, cancel := context.WithTimeout(c.ctx, c.timeout)
 	defer cancel()
-	err := c.ask(ctx, names, seen)
+	err := c.ask(ctx, slices.Collect(maps.Keys(seen)), seen)
 	for w := range batch {
 		if err != nil {
 			w.result <- countResult{err: &UnavailableError{Err: err}}
-		} else {
-			w.result <- countResult{n: int(seen[w.channel])}
+			continue
 		}
+		r := countResult{n: make([]int, len(w.channels))}
+		for i, name := range w.channels {
+			r.n[i] = int(seen[name])
+		}
+		w.result <- r
 	}
 }
 
@@ -121,19 +129,54 @@ func (c *counter) ask(ctx context.Context, names []string, sum map[string]int64)
 		return err
 	}
 	var mu sync.Mutex
-	asked := false
+	var alive *redis.Client
+	silent := make(map[string]error) // those that did not answer, by their address
 	err := masters.ForEachMaster(ctx, func(ctx context.Context, node *redis.Client) error {
 		counts, err := node.PubSubNumSub(ctx, names...).Result()
 		mu.Lock()
 		defer mu.Unlock()
+		if err != nil {
+			silent[node.Options().Addr] = err
+			return nil
+		}
 		add(sum, counts)
-		asked = true
-		return err
+		alive = node
+		return nil
 	})
-	if err == nil && !asked {
+	switch {
+	case err != nil:
+		return err
+	case alive == nil && len(silent) == 0:
 		return errNoMaster
 	}
-	return err
+	return deadOrError(ctx, alive, silent)
+}
+
+// deadOrError returns the error of one of the masters that did not answer, unless the Redis
+// cluster has agreed that all of them have failed: nobody listens there.
+func deadOrError(ctx context.Context, alive *redis.Client, silent map[string]error) error {
+	known := ""
+	if alive != nil && len(silent) > 0 {
+		known = alive.ClusterNodes(ctx).Val() // if it may not be asked, nobody is known to have failed
+	}
+	for addr, err := range silent {
+		if !hasFailed(known, addr) {
+			return err
+		}
+	}
+	return nil
+}
+
+// hasFailed looks for a node in the answer to CLUSTER NODES, whose lines are
+// "id ip:port@bus flags ...".
+func hasFailed(nodes, addr string) bool {
+	for line := range strings.Lines(nodes) {
+		fields := strings.Fields(line)
+		if len(fields) > 2 && strings.HasPrefix(fields[1], addr+"@") {
+			return slices.Contains(strings.Split(fields[2], ","), "fail")
+		}
+	}
+	return false
 }
 
 func add(sum, counts map[string]int64) {

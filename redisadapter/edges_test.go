@@ -26,27 +26,6 @@ func TestNamesOfEvents(t *testing.T) {
 	}
 }
 
-// A failure that comes after a calm time counts as the first, one that comes sooner
-// counts as the next.
-func TestBackoffAfterACalmTime(t *testing.T) {
-	for calm, first := range map[time.Duration]bool{
-		calmTime - maxBackoff + 1: false, calmTime: false, calmTime + maxBackoff: false, calmTime + maxBackoff + 1: true, time.Hour: true,
-	} {
-		synctest.Test(t, func(t *testing.T) {
-			var b backoff
-			for round := range 2 {
-				for range 20 {
-					b.next()
-				}
-				time.Sleep(calm)
-				if d := b.next(); (d <= minBackoff) != first {
-					t.Errorf("round %d, after %v: %v", round, calm, d)
-				}
-			}
-		})
-	}
-}
-
 // A broadcast that wants answers and cannot be published has the error at once, and the
 // answers of the local sockets.
 func TestCollectThatIsRefused(t *testing.T) {

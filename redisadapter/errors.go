@@ -10,16 +10,12 @@ import (
 // message is refused; see [Options.MaxQueued].
 var ErrQueueFull = errors.New("redisadapter: the publish queue is full")
 
-var (
-	// errNoMaster is what a node of a Redis cluster that has left it leads to.
-	errNoMaster = errors.New("the redis cluster has no master")
-	// errNotCounted is the reason to listen elsewhere.
-	errNotCounted = errors.New("the connection is not at a master of the redis cluster")
-)
-
 // An UnavailableError is returned by an operation that could not reach, or has
-// not reached yet, the other nodes because of trouble with Redis. A broadcast is
-// sent after all if Redis comes back within [Options.RequestTimeout].
+// not reached yet, the other nodes because of trouble with Redis: a connection has
+// failed, or Redis has not answered for a second. A broadcast is sent after all if
+// Redis comes back within [Options.QueueTimeout]. Those that were on their way when the
+// trouble began, and returned no error, are counted in [adapter.Health] and in
+// [OutageEndedInfo].
 type UnavailableError struct {
 	// Err is what the Redis client said.
 	Err error

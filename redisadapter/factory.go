@@ -10,25 +10,28 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/tandem-go/tandem/adapter"
+	"github.com/tandem-go/tandem/internal/logonce"
 )
 
 // New returns the adapters of a server whose namespaces share their rooms with
 // those of other servers through Redis. A nil opts stands for the defaults.
 //
-// The client may be one of a single server, of Sentinel, or of a Redis cluster. A
-// [redis.Ring] does not pass messages on to all of its shards and cannot be used,
-// nor can a client of a cluster that reads from replicas: nodes are counted where
-// they listen, at the masters. A node whose master becomes a replica moves to a
-// master within a few seconds, and misses what is published at that moment.
+// The client may be one of a single server, of Sentinel, or of a Redis cluster. New panics
+// if it is another: a [redis.Ring] does not pass messages on to all of its shards. Nor can
+// a client be used that reads from replicas: nodes are counted where they listen, at the
+// masters.
 //
-// The client stays the caller's: the adapters open one connection of their own to
-// listen, as soon as there is a namespace, publish through the client's pool, and
-// close with their last namespace what they have opened.
+// The client stays the caller's. The adapters open one connection of their own to
+// listen, as soon as there is a namespace, and take one from the client's pool for as
+// long as it works, to publish; its PoolSize must leave some for what else the client
+// is used for, and for counting the nodes. With their last namespace they close what
+// they have opened.
 //
 // No adapter waits for Redis when it is made: it connects in the background, and
 // the operations that need answers wait until it has.
 func New(rdb redis.UniversalClient, opts *Options) adapter.Factory {
 	f := &factory{rdb: rdb, opts: opts.withDefaults(), links: make(map[string]*link)}
+	newPlaces(rdb, "", 0) // panics now rather than in a request
 	return f.open
 }
 
@@ -70,7 +73,9 @@ func (f *factory) release(server string, l *link) (last bool) {
 // connections through which they reach Redis.
 type link struct {
 	opts       Options
+	lines      *logonce.Log
 	log        *reporter
+	outages    *outages
 	subscriber *subscriber
 	publisher  *publisher
 	counter    *counter
@@ -79,27 +84,40 @@ type link struct {
 }
 
 func newLink(rdb redis.UniversalClient, opts Options, h adapter.Host) *link {
-	log := &reporter{log: opts.Logger}
-	if log.log == nil {
-		log.log = h.Logger()
+	if opts.Logger == nil {
+		opts.Logger = h.Logger()
 	}
-	nodes := newCounter(rdb, opts.RequestTimeout)
-	l := &link{
-		opts:       opts,
-		log:        log,
-		subscriber: newSubscriber(rdb, nodes, log),
-		publisher:  newPublisher(rdb, &opts, log, randomID()),
-		counter:    nodes,
-	}
+	l := joinUp(rdb, &opts)
 	go l.subscriber.keep()
 	go l.publisher.run()
 	return l
 }
 
+// joinUp makes a link whose goroutines do not run.
+func joinUp(rdb redis.UniversalClient, opts *Options) *link {
+	lines := logonce.New(opts.Logger)
+	log := &reporter{log: lines}
+	outages := newOutages(lines, opts.Observers)
+	places := newPlaces(rdb, randomID(), opts.Silence)
+	nodes := newCounter(rdb, opts.RequestTimeout)
+	subscriber := newSubscriber(places, opts, log, outages)
+	return &link{
+		opts:       *opts,
+		lines:      lines,
+		log:        log,
+		outages:    outages,
+		subscriber: subscriber,
+		publisher:  newPublisher(places, subscriber, nodes, opts, log),
+		counter:    nodes,
+	}
+}
+
 // close publishes what is queued, as long as ctx allows, and stops everything. It
 // may be called again.
 func (l *link) close(ctx context.Context) error {
-	return cmp.Or(l.publisher.close(ctx), l.subscriber.close(ctx), l.counter.close(ctx))
+	err := cmp.Or(l.publisher.close(ctx), l.subscriber.close(ctx), l.counter.close(ctx), l.outages.told.wait(ctx))
+	l.lines.Close()
+	return err
 }
 
 // randomID returns 8 characters of the alphabet in which Node.js writes the ids

@@ -1,6 +1,7 @@
 package redisadapter
 
 import (
+	"cmp"
 	"context"
 	"maps"
 	"sync"
@@ -12,15 +13,31 @@ import (
 // keep is the keeper.
 func (s *subscriber) keep() {
 	defer close(s.done)
-	var deaths backoff
+	deaths := backoff{min: s.opts.MinBackoff, max: s.opts.MaxBackoff}
 	for s.awaitTopics() {
-		k := keeper{subscriber: s, ps: s.rdb.Subscribe(s.ctx), told: make(map[topic]bool), untold: make(map[topic]bool)}
-		k.run()
+		if s.keepOne() {
+			deaths.worked()
+		}
 		pause(s.ctx, deaths.next())
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.goneAll()
+}
+
+// keepOne keeps one connection until it is dead, and tells whether it has ever worked.
+func (s *subscriber) keepOne() (worked bool) {
+	at, err := s.places.choose(s.ctx)
+	if err != nil {
+		s.failed(err)
+		return false
+	}
+	s.mu.Lock()
+	s.at = at
+	s.mu.Unlock()
+	k := keeper{subscriber: s, place: at, ps: at.listen(s.ctx), told: make(map[topic]bool), untold: make(map[topic]bool)}
+	k.run()
+	return k.worked
 }
 
 // awaitTopics waits until there is something to listen to, and tells whether the
@@ -48,57 +65,58 @@ func (s *subscriber) awaitTopics() bool {
 // keeper is the keeper's work with one PubSub.
 type keeper struct {
 	*subscriber
+	place  *place
 	ps     *redis.PubSub
 	told   map[topic]bool // what ps has been told to listen to
 	untold map[topic]bool // what ps has been told not to listen to any more, as long as someone waits for that
 	stale  map[topic]bool // what was unconfirmed at the last ping
-	spent  bool           // whether ps is to be given up
+	spent  error          // why ps is to be given up, nil if it is not
+	worked bool           // whether Redis has ever confirmed everything
 }
 
 // run tells Redis what is desired, and keeps the connection until it is dead or
 // the subscriber stops.
 func (k *keeper) run() {
 	k.reconcile() // the first subscription makes the connection
-	ctx, cancel := context.WithCancel(k.ctx)
-	dead, uncounted := make(chan struct{}), make(chan struct{})
-	var others sync.WaitGroup
-	if !k.spent {
-		others.Go(func() {
+	dead := make(chan struct{})
+	var reader sync.WaitGroup
+	if k.spent == nil {
+		reader.Go(func() {
 			defer close(dead)
-			k.read(k.ps)
+			k.read(k.ps, k.place)
 		})
 	}
-	if _, ok := k.rdb.(cluster); ok && !k.spent {
-		others.Go(func() { k.watch(ctx, uncounted) })
-	}
-	k.serve(dead, uncounted)
-	cancel()
+	k.serve(dead)
+	k.worked = k.standing().all
 	k.ps.Close() //nolint:errcheck // what is left is dead already, or ends with the connection
-	others.Wait()
-	k.lost()
-	if k.spent {
-		reload(k.ctx, k.rdb)
+	reader.Wait()
+	k.worked = k.worked || k.standing().all
+	k.lost(cmp.Or(k.spent, k.lastTrouble()))
+	if k.spent != nil {
+		k.places.avoid(k.place)
 	}
 }
 
 // serve is run's loop.
-func (k *keeper) serve(dead, uncounted <-chan struct{}) {
-	ticker := time.NewTicker(k.ping)
+func (k *keeper) serve(dead <-chan struct{}) {
+	ticker := time.NewTicker(k.opts.PingInterval)
 	defer ticker.Stop()
-	for !k.spent {
+	for k.spent == nil {
 		select {
 		case <-k.wake:
 			k.reconcile()
 		case <-ticker.C:
 			k.repeat()
-			if k.spent {
+			if k.spent != nil {
 				return
 			}
 			if err := k.ps.Ping(k.ctx); err != nil {
 				k.giveUp(err)
 			}
-		case <-uncounted:
-			k.giveUp(errNotCounted)
+		case m := <-k.moves:
+			if m.losses == k.standing().losses {
+				k.giveUp(m.why)
+			}
 		case <-dead:
 			return
 		case <-k.ctx.Done():
@@ -112,48 +130,8 @@ func (k *keeper) serve(dead, uncounted <-chan struct{}) {
 // reading just then, would never find out that what was confirmed has to be
 // confirmed again.
 func (k *keeper) giveUp(err error) {
-	k.spent = true
+	k.spent = err
 	k.failed(err)
-}
-
-// watch tells, by closing uncounted, that no master of the Redis cluster counts
-// this node. A master that becomes a replica keeps its connections, and still
-// passes messages on to them, but only masters are asked who listens.
-func (k *keeper) watch(ctx context.Context, uncounted chan<- struct{}) {
-	ticker := time.NewTicker(k.ping)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ticker.C:
-		case <-ctx.Done():
-			return
-		}
-		own, ok := k.own()
-		if !ok {
-			continue
-		}
-		n, err := k.nodes.count(ctx, own.name)
-		k.mu.Lock()
-		still := k.confirmed[own]
-		k.mu.Unlock()
-		if err == nil && n == 0 && still {
-			close(uncounted)
-			return
-		}
-	}
-}
-
-// own returns a channel that this node alone listens to, if Redis has confirmed
-// one.
-func (k *keeper) own() (topic, bool) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	for t, sub := range k.desired {
-		if t == sub.topics[len(sub.topics)-1] && k.confirmed[t] {
-			return t, true
-		}
-	}
-	return topic{}, false
 }
 
 // reconcile tells Redis the difference between what is desired and what it has
@@ -197,7 +175,7 @@ func (k *keeper) tell(topics []topic, channels, patterns func(context.Context, .
 		names[i] = append(names[i], t.name)
 	}
 	for i, command := range []func(context.Context, ...string) error{channels, patterns} {
-		if len(names[i]) == 0 || k.spent {
+		if len(names[i]) == 0 || k.spent != nil {
 			continue
 		}
 		if err := command(k.ctx, names[i]...); err != nil {

@@ -122,7 +122,7 @@ func TestQueueIsNeverUsedUp(t *testing.T) {
 			for range 5 {
 				m := soon("1234")
 				m.done = done
-				p.queue, p.count, p.bytes = append(p.queue, m), p.count+1, p.bytes+len(m.payload)
+				p.waiting, p.count, p.bytes = append(p.waiting, m), p.count+1, p.bytes+len(m.payload)
 			}
 			p.mu.Unlock()
 			if err := p.publish(soon("")); !errors.Is(err, ErrQueueFull) {
@@ -173,11 +173,10 @@ func TestEachOutageIsTold(t *testing.T) {
 			f.mu.Lock()
 			loading = false
 			f.mu.Unlock()
-			time.Sleep(2 * maxBackoff)
+			time.Sleep(2 * p.opts.MaxBackoff)
 			if err := p.publish(soon("z")); err != nil {
 				t.Errorf("round %d: after it has come back: %v", round, err)
 			}
-			time.Sleep(2*calmTime + maxBackoff)
 		}
 		if err := p.close(t.Context()); err != nil {
 			t.Error(err)

@@ -11,6 +11,11 @@ const (
 	defaultRequestTimeout = 5 * time.Second
 	defaultMaxQueued      = 16384
 	defaultMaxQueuedBytes = 64 << 20
+	defaultQueueTimeout   = time.Minute
+	defaultPingInterval   = 3 * time.Second
+	defaultSilence        = 30 * time.Second
+	defaultMinBackoff     = 20 * time.Millisecond
+	defaultMaxBackoff     = 2 * time.Second
 )
 
 // Options configures the adapter. A nil *Options and the zero value stand for
@@ -22,9 +27,7 @@ type Options struct {
 	// separates clusters that share a Redis server. The default is "socket.io".
 	Key string
 	// RequestTimeout bounds every operation that waits and whose context has no
-	// deadline, the option "requestsTimeout" in Node.js. It is also how long a
-	// message waits for a Redis server that cannot be reached. The default is
-	// 5 seconds.
+	// deadline, the option "requestsTimeout" in Node.js. The default is 5 seconds.
 	RequestTimeout time.Duration
 	// PublishOnSpecificResponseChannel sends answers to the node that has asked,
 	// rather than to all of them. All Node.js adapters since version 7.1.0
@@ -35,6 +38,26 @@ type Options struct {
 	// defaults are 16384 messages and 64 MiB.
 	MaxQueued      int
 	MaxQueuedBytes int
+	// QueueTimeout is how long a message that nobody waits for, such as a broadcast, may
+	// wait while Redis cannot be reached. Then it is given up: see
+	// [adapter.Losses].Expired. A request waits as long as its caller, at most this
+	// long. The default is one minute.
+	QueueTimeout time.Duration
+	// PingInterval is how often the connections to Redis are tried and the nodes are
+	// counted. The default is 3 seconds.
+	PingInterval time.Duration
+	// Silence is how long Redis may say nothing, not even answer a ping, before a
+	// connection is given up. A server or a network that stalls for less loses nothing:
+	// what it holds arrives when it goes on. A connection that has died without a word
+	// is deaf for as long. The default is 30 seconds.
+	Silence time.Duration
+	// MinBackoff and MaxBackoff are the pauses between attempts to connect. The pause
+	// doubles with each attempt that fails. The defaults are 20 milliseconds and
+	// 2 seconds.
+	MinBackoff time.Duration
+	MaxBackoff time.Duration
+	// Observers are told of outages. See [Observer].
+	Observers []Observer
 	// Logger gets reports of trouble with Redis and of malformed messages. The
 	// default is the logger of the first namespace's host.
 	Logger *slog.Logger
@@ -49,9 +72,19 @@ func (o *Options) withDefaults() Options {
 	if opts.Key == "" {
 		opts.Key = defaultKey
 	}
-	if opts.RequestTimeout <= 0 {
-		opts.RequestTimeout = defaultRequestTimeout
+	for field, value := range map[*time.Duration]time.Duration{
+		&opts.RequestTimeout: defaultRequestTimeout,
+		&opts.QueueTimeout:   defaultQueueTimeout,
+		&opts.PingInterval:   defaultPingInterval,
+		&opts.Silence:        defaultSilence,
+		&opts.MinBackoff:     defaultMinBackoff,
+		&opts.MaxBackoff:     defaultMaxBackoff,
+	} {
+		if *field <= 0 {
+			*field = value
+		}
 	}
+	opts.MaxBackoff = max(opts.MinBackoff, opts.MaxBackoff)
 	if opts.MaxQueued <= 0 {
 		opts.MaxQueued = defaultMaxQueued
 	}

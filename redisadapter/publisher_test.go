@@ -59,10 +59,13 @@ func TestRequestsKeepTheirOrder(t *testing.T) {
 	}
 }
 
-func testPublisher(t *testing.T, rdb redis.UniversalClient, o *Options) *publisher {
+func testPublisher(t testing.TB, rdb redis.UniversalClient, o *Options) *publisher {
 	t.Helper()
 	opts := o.withDefaults()
-	return newPublisher(rdb, &opts, &reporter{log: slog.New(slog.DiscardHandler)}, "node")
+	opts.Logger = slog.New(slog.DiscardHandler)
+	l := joinUp(rdb, &opts)
+	t.Cleanup(l.lines.Close)
+	return l.publisher
 }
 
 // soon is a message that expires after a while.
@@ -71,7 +74,7 @@ func soon(payload string) message {
 }
 
 func TestQueueIsBounded(t *testing.T) {
-	p := testPublisher(t, nil, &Options{MaxQueued: 3, MaxQueuedBytes: 10})
+	p := testPublisher(t, unreachable(t), &Options{MaxQueued: 3, MaxQueuedBytes: 10})
 	for _, m := range []struct {
 		payload string
 		want    error
@@ -83,8 +86,8 @@ func TestQueueIsBounded(t *testing.T) {
 	if n := p.log.count(troubleRefused); n != 2 {
 		t.Errorf("%d refused messages were counted, want 2", n)
 	}
-	for _, m := range p.queue {
-		p.settle(m, nil)
+	for _, m := range p.waiting {
+		p.published(m)
 	}
 	if p.count != 0 || p.bytes != 0 {
 		t.Errorf("%d messages and %d bytes are left", p.count, p.bytes)
@@ -169,7 +172,7 @@ func (l lateTimer) Deadline() (time.Time, bool) { return l.deadline, true }
 // operation ends.
 func TestGivenUpAtTheDeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := testPublisher(t, nil, nil)
+		p := testPublisher(t, unreachable(t), nil)
 		end, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
 		ctx := lateTimer{end, time.Now().Add(time.Second)}
@@ -177,7 +180,7 @@ func TestGivenUpAtTheDeadline(t *testing.T) {
 		go func() { sent <- p.send(ctx, message{expires: ctx.deadline, ctx: ctx}) }()
 		time.Sleep(2 * time.Second)
 		batch, _ := p.take(nil)
-		if left := p.discard(batch, errors.New("refused")); len(batch) != 1 || len(left) > 0 {
+		if left := p.discard(nil, batch, errors.New("refused")); len(batch) != 1 || len(left) > 0 {
 			t.Errorf("of %d messages %d are left", len(batch), len(left))
 		}
 		if err := <-sent; !errors.Is(err, context.DeadlineExceeded) || end.Err() == nil {
@@ -194,11 +197,10 @@ func TestStaysDownUntilSomethingIsPublished(t *testing.T) {
 	server.Kill(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	var failures backoff
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		p.deliver([]message{{expires: time.Now().Add(time.Hour), ctx: ctx}}, &failures)
+		p.deliver([]message{{expires: time.Now().Add(time.Hour), ctx: ctx}})
 	}()
 	eventually(t, "the publisher to find out", func() bool {
 		p.mu.Lock()
@@ -212,7 +214,7 @@ func TestStaysDownUntilSomethingIsPublished(t *testing.T) {
 		t.Errorf("while Redis is away: %v", err)
 	}
 	server.Restart(t)
-	p.deliver([]message{soon("x")}, &failures)
+	p.deliver([]message{soon("x")})
 	if err := p.publish(soon("x")); err != nil {
 		t.Errorf("after it has come back: %v", err)
 	}
@@ -254,7 +256,6 @@ func TestWhatIsSentAgain(t *testing.T) {
 		{&net.OpError{Op: "dial", Err: errors.New("refused")}, false, true},
 		{io.EOF, false, true}, // a proxy that has no server behind it
 		{redis.ErrPoolTimeout, false, true},
-		{redis.ErrClosed, false, false},
 		{errors.New("LOADING Redis is loading the dataset in memory"), true, true},
 		{errors.New("CLUSTERDOWN The cluster is down"), true, true},
 		{io.EOF, true, false},
@@ -303,61 +304,22 @@ func TestProxyWithoutServer(t *testing.T) {
 
 func TestBackoff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var b backoff
-		want := minBackoff
-		for i := range 20 {
-			d := b.next()
-			if d < want/2 || d > want {
-				t.Errorf("failure %d: %v, want at most %v", i, d, want)
+		b := backoff{min: 20 * time.Millisecond, max: 2 * time.Second}
+		for round := range 2 {
+			want := b.min
+			for i := range 20 {
+				d := b.next()
+				if d < want/2 || d > want {
+					t.Errorf("round %d, failure %d: %v, want at most %v", round, i, d, want)
+				}
+				want = min(2*want, b.max)
 			}
-			want = min(2*want, maxBackoff)
-			time.Sleep(d)
-		}
-		time.Sleep(calmTime + maxBackoff + time.Second)
-		if d := b.next(); d > minBackoff {
-			t.Errorf("after a calm time: %v", d)
+			b.worked()
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		if !pause(ctx, time.Millisecond) || pause(ctx, time.Hour) {
 			t.Error("a pause does not end with its context")
-		}
-	})
-}
-
-// records counts what is logged.
-type records struct {
-	slog.Handler
-
-	counts []uint64
-}
-
-func (r *records) Handle(_ context.Context, record slog.Record) error {
-	record.Attrs(func(a slog.Attr) bool {
-		if a.Key == "count" {
-			r.counts = append(r.counts, a.Value.Uint64())
-		}
-		return true
-	})
-	return nil
-}
-
-func (r *records) Enabled(context.Context, slog.Level) bool { return true }
-
-func TestReportsAreLimited(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		log := &records{}
-		r := &reporter{log: slog.New(log)}
-		for range 100 {
-			r.report(troubleRequest, 1, errMalformed)
-			time.Sleep(time.Second)
-		}
-		r.report(troubleResponse, 5, errMalformed)
-		if got := fmt.Sprint(log.counts); got != "[1 30 30 30 5]" {
-			t.Errorf("logged %s", got)
-		}
-		if r.count(troubleRequest) != 100 || r.count(troubleResponse) != 5 {
-			t.Error("not everything was counted")
 		}
 	})
 }

@@ -1,9 +1,9 @@
 package redisadapter
 
 import (
-	"log/slog"
-	"sync"
-	"time"
+	"sync/atomic"
+
+	"github.com/tandem-go/tandem/internal/logonce"
 )
 
 // trouble is a kind of thing that goes wrong and that no caller gets to see.
@@ -36,39 +36,19 @@ func (t trouble) String() string {
 	}[t]
 }
 
-// reportInterval is how often the same kind of trouble is logged at most.
-const reportInterval = 30 * time.Second
-
-// reporter counts trouble and logs it at a limited rate.
+// reporter counts trouble and logs it at a limited rate: of each kind the first, then how
+// many more there were.
 type reporter struct {
-	log *slog.Logger
-
-	mu    sync.Mutex
-	kinds [troubleKinds]struct {
-		total, logged uint64
-		last          time.Time
-	}
+	log   *logonce.Log
+	kinds [troubleKinds]atomic.Uint64
 }
 
-// report counts n cases of trouble, and logs them unless that kind has been
-// logged a short while ago.
+// report counts n cases of trouble, and logs them unless that kind has been logged a
+// short while ago.
 func (r *reporter) report(t trouble, n int, err error, args ...any) {
-	r.mu.Lock()
-	k := &r.kinds[t]
-	k.total += uint64(n)
-	if !k.last.IsZero() && time.Since(k.last) < reportInterval {
-		r.mu.Unlock()
-		return
-	}
-	fresh := k.total - k.logged
-	k.logged, k.last = k.total, time.Now()
-	r.mu.Unlock()
-	r.log.Warn("redisadapter: "+t.String(), append([]any{"err", err, "count", fresh}, args...)...)
+	r.kinds[t].Add(uint64(n))
+	r.log.Warn("redisadapter: "+t.String(), append([]any{"err", err}, args...)...)
 }
 
 // count returns how often that kind of trouble has been reported.
-func (r *reporter) count(t trouble) uint64 {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.kinds[t].total
-}
+func (r *reporter) count(t trouble) uint64 { return r.kinds[t].Load() }

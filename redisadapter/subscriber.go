@@ -7,19 +7,10 @@ import (
 	"net"
 	"runtime/debug"
 	"sync"
-	"time"
 
 	"github.com/redis/go-redis/v9"
 
 	"github.com/tandem-go/tandem/adapter"
-)
-
-const (
-	// pingInterval is how often the subscriber's connection is tried.
-	pingInterval = 3 * time.Second
-	// silence is how long nothing, not even the answer to a ping, may come before
-	// the connection is taken for dead.
-	silence = 10 * time.Second
 )
 
 // topic is a channel or a pattern to listen to.
@@ -31,9 +22,10 @@ type topic struct {
 // subscription is what one namespace listens to. The fields below closed are
 // guarded by the subscriber's mu.
 type subscription struct {
-	topics []topic // the last one is a channel that no other node listens to
-	handle func(channel, payload string)
-	closed <-chan struct{} // closed when nobody is to wait for it any more
+	topics  []topic // the last one is a channel that no other node listens to
+	request string  // the topic by whose listeners the nodes are counted, "" if there is none
+	handle  func(channel, payload string)
+	closed  <-chan struct{} // closed when nobody is to wait for it any more
 
 	missing int           // how many topics Redis has not confirmed
 	ready   chan struct{} // closed while none is missing
@@ -50,43 +42,116 @@ type departure struct {
 // server. One connection, because the number of connections that listen to a
 // request channel is how a cluster counts its nodes.
 //
-// Two goroutines serve it. The keeper makes the connection, changes what it
-// listens to, and pings it; the reader, which the keeper starts and waits for,
-// handles what comes. The Redis client reconnects by itself when the reader
-// finds a connection broken; the keeper replaces one that has gone silent, that
-// it could not write to, or, with the help of a third goroutine for a Redis
-// cluster, that is where nobody counts it.
+// Two goroutines serve it. The keeper chooses the place, makes the connection, changes
+// what it listens to, and pings it; the reader, which the keeper starts and waits for,
+// handles what comes. At the server of a client of one server the Redis client reconnects
+// by itself when the reader finds a connection broken; the keeper replaces one that has
+// gone silent, that it could not write to, or that the publisher has found to be where
+// nobody counts it.
 type subscriber struct {
-	rdb    redis.UniversalClient
-	nodes  *counter
-	log    *reporter
-	ping   time.Duration
-	quiet  time.Duration
-	ctx    context.Context // ends when the subscriber is to stop
-	cancel context.CancelFunc
-	done   chan struct{} // closed when the keeper has ended
+	places  *places
+	log     *reporter
+	outages *outages
+	opts    *Options
+	ctx     context.Context // ends when the subscriber is to stop
+	cancel  context.CancelFunc
+	done    chan struct{} // closed when the keeper has ended
 
-	wake chan struct{} // tells the keeper that desired has changed
+	wake  chan struct{} // tells the keeper that desired has changed
+	moves chan move     // tells the keeper to replace the connection
 
 	mu        sync.Mutex
 	desired   map[topic]*subscription
 	confirmed map[topic]bool
 	leaving   map[topic]*departure
-	cut       bool  // whether Redis has confirmed nothing since the connection broke
-	trouble   error // why what is missing may be missing
+	cut       bool           // whether Redis has confirmed nothing since the connection broke
+	trouble   error          // why what is missing may be missing
+	at        *place         // of the connection
+	losses    int            // how often a connection has broken
+	changed   chan struct{}  // closed when the standing changes
+	nodes     map[string]int // how many listened to each request channel when they were last counted
 }
 
-func newSubscriber(rdb redis.UniversalClient, nodes *counter, log *reporter) *subscriber {
+func newSubscriber(places *places, opts *Options, log *reporter, outages *outages) *subscriber {
 	ctx, cancel := context.WithCancel(context.Background())
 	return &subscriber{
-		rdb: rdb, nodes: nodes, log: log, ping: pingInterval, quiet: silence,
+		places: places, log: log, outages: outages, opts: opts,
 		ctx: ctx, cancel: cancel,
 		done:      make(chan struct{}),
 		wake:      make(chan struct{}, 1),
+		moves:     make(chan move, 1),
 		desired:   make(map[topic]*subscription),
 		confirmed: make(map[topic]bool),
 		leaving:   make(map[topic]*departure),
+		changed:   make(chan struct{}),
 	}
+}
+
+// standing is how the subscriber is doing.
+type standing struct {
+	idle     bool     // whether there is nothing to listen to
+	all      bool     // whether Redis has confirmed everything
+	own      topic    // one that this node alone listens to; the zero topic if Redis has confirmed none
+	requests []string // by whose listeners the nodes are counted
+	at       *place   // nil if there has been no connection yet
+	losses   int      // how often a connection has broken
+	trouble  error
+	changed  <-chan struct{} // closed when any of this may have changed
+}
+
+func (s *subscriber) standing() standing {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	st := standing{
+		idle: len(s.desired) == 0, all: s.complete(),
+		at: s.at, losses: s.losses, trouble: s.trouble, changed: s.changed,
+	}
+	for t, sub := range s.desired {
+		if t == sub.topics[len(sub.topics)-1] && s.confirmed[t] {
+			st.own = t
+		}
+		if t.name == sub.request && s.confirmed[t] {
+			st.requests = append(st.requests, t.name)
+		}
+	}
+	return st
+}
+
+// complete tells that Redis has confirmed everything. The caller holds mu.
+func (s *subscriber) complete() bool {
+	for t := range s.desired {
+		if !s.confirmed[t] {
+			return false
+		}
+	}
+	return true
+}
+
+// change tells those that wait for the standing to change. The caller holds mu.
+func (s *subscriber) change() {
+	close(s.changed)
+	s.changed = make(chan struct{})
+}
+
+// move is the wish to replace the connection.
+type move struct {
+	why    error
+	losses int // of the standing in which it is wished: afterwards it is another connection
+}
+
+// move replaces the connection, which in that standing is where it should not be.
+func (s *subscriber) move(st standing, why error) {
+	select {
+	case s.moves <- move{why, st.losses}:
+	default:
+	}
+}
+
+// counted notes how many nodes there are.
+func (s *subscriber) counted(nodes map[string]int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.nodes = nodes
 }
 
 // add starts to listen for sub.
@@ -102,6 +167,7 @@ func (s *subscriber) add(sub *subscription) {
 	if sub.missing == 0 {
 		close(sub.ready)
 	}
+	s.change()
 	s.mu.Unlock()
 	s.nudge()
 }
@@ -125,6 +191,7 @@ func (s *subscriber) remove(sub *subscription) <-chan struct{} {
 		close(d.done)
 		d.missing = -1
 	}
+	s.change()
 	s.nudge()
 	return d.done
 }
@@ -198,36 +265,46 @@ func (s *subscriber) close(ctx context.Context) error {
 }
 
 // read handles what comes until the connection is dead. The reader runs it.
-func (s *subscriber) read(ps *redis.PubSub) {
-	var failures backoff
+func (s *subscriber) read(ps *redis.PubSub, at *place) {
+	failures := backoff{min: s.opts.MinBackoff, max: s.opts.MaxBackoff}
 	heard := false // whether the connection has worked since the last failure
 	for {
-		msg, err := ps.ReceiveTimeout(s.ctx, s.quiet)
+		msg, err := ps.ReceiveTimeout(s.ctx, s.opts.Silence)
 		if s.ctx.Err() != nil || errors.Is(err, redis.ErrClosed) || errors.Is(err, net.ErrClosed) {
 			return // the keeper has given ps up, for one
 		}
 		if err == nil {
 			heard = true
+			failures.worked()
 			s.dispatch(msg)
 			continue
 		}
 		s.failed(err)
 		if isReply(err) && heard {
-			// A command was refused; the connection is as good as before.
-			heard = false
+			if s.departing() {
+				return // Redis forgets what it would not be told to forget
+			}
+			heard = false // a command was refused; the connection is as good as before
 			continue
 		}
-		s.lost()
-		reload(s.ctx, s.rdb)
-		if netErr, ok := errors.AsType[net.Error](err); ok && netErr.Timeout() {
-			// Half of a message may have been read: this connection is of no use
-			// any more.
+		s.lost(err)
+		if netErr, ok := errors.AsType[net.Error](err); at.cluster || ok && netErr.Timeout() {
+			// Another master may be better; or half of a message may have been read, and
+			// this connection is of no use any more.
+			s.places.avoid(at)
 			return
 		}
 		if heard = false; !pause(s.ctx, failures.next()) {
 			return
 		}
 	}
+}
+
+// departing tells that a subscription is waiting to be ended.
+func (s *subscriber) departing() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.leaving) > 0
 }
 
 // failed notes why the subscriptions may not be what they should be.
@@ -237,15 +314,17 @@ func (s *subscriber) failed(err error) {
 	}
 	s.mu.Lock()
 	s.trouble = err
+	s.change()
 	s.mu.Unlock()
 	s.log.report(troubleSubscriber, 1, err)
 }
 
 // lost notes that the connection is broken: nothing is confirmed any more.
-func (s *subscriber) lost() {
+func (s *subscriber) lost(err error) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	deaf := len(s.desired) > 0
 	s.cut = true
+	s.losses++
 	clear(s.confirmed)
 	s.goneAll()
 	for t, sub := range s.desired {
@@ -256,6 +335,11 @@ func (s *subscriber) lost() {
 			sub.ready = make(chan struct{})
 		}
 		sub.missing = len(sub.topics)
+	}
+	s.change()
+	s.mu.Unlock()
+	if deaf && s.ctx.Err() == nil {
+		s.outages.deafened(err)
 	}
 }
 
@@ -313,5 +397,24 @@ func (s *subscriber) confirm(msg *redis.Subscription) {
 	if sub.missing--; sub.missing == 0 {
 		s.trouble = nil
 		close(sub.ready)
+		s.change()
+	}
+	if s.complete() {
+		s.outages.heard()
+	}
+}
+
+// listens tells that Redis has confirmed the subscription, and that nobody has ended it.
+func (sub *subscription) listens() bool {
+	if sub == nil {
+		return false
+	}
+	select {
+	case <-sub.closed:
+		return false
+	case <-sub.ready:
+		return true
+	default:
+		return false
 	}
 }

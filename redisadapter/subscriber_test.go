@@ -18,11 +18,11 @@ import (
 )
 
 // newTestSubscriber returns a subscriber that pings often.
-func newTestSubscriber(rdb redis.UniversalClient) *subscriber {
-	log := &reporter{log: slog.New(slog.DiscardHandler)}
-	s := newSubscriber(rdb, newCounter(rdb, adaptertest.Patience), log)
-	s.ping = 50 * time.Millisecond
-	return s
+func newTestSubscriber(rdb redis.UniversalClient) *subscriber { return testLink(rdb).subscriber }
+
+func testLink(rdb redis.UniversalClient) *link {
+	opts := (&Options{PingInterval: 50 * time.Millisecond, Silence: 400 * time.Millisecond, Logger: slog.New(slog.DiscardHandler)}).withDefaults()
+	return joinUp(rdb, &opts)
 }
 
 // run starts a subscriber, and stops it after the test.
@@ -32,7 +32,7 @@ func (s *subscriber) run(t *testing.T) {
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), adaptertest.Patience)
 		defer cancel()
-		if err := errors.Join(s.close(ctx), s.nodes.close(ctx)); err != nil {
+		if err := s.close(ctx); err != nil {
 			t.Error(err)
 		}
 	})
@@ -63,7 +63,6 @@ func ignore(string, string) {}
 func TestHalfOpen(t *testing.T) {
 	server := peers.Redis(t)
 	s := newTestSubscriber(client(t, server.Addr))
-	s.quiet = 400 * time.Millisecond
 	sub := &subscription{topics: []topic{{name: "b*", pattern: true}, {name: "a"}}, handle: ignore}
 	s.add(sub)
 	s.run(t)
@@ -121,7 +120,7 @@ func TestConnectionBreaksWhileReaderIsBusy(t *testing.T) {
 // TestComesBackFasterThanRedisAnswers has a namespace come, go and come again
 // before the first confirmation: that is none of the last subscription.
 func TestComesBackFasterThanRedisAnswers(t *testing.T) {
-	s := newTestSubscriber(nil)
+	s := newTestSubscriber(unreachable(t))
 	confirm := func(kind string) {
 		for _, name := range []string{"request", "response"} {
 			s.confirm(&redis.Subscription{Kind: kind, Channel: name})
@@ -142,7 +141,7 @@ func TestComesBackFasterThanRedisAnswers(t *testing.T) {
 		if !s.ready(two) || s.wait(t.Context(), two) != nil {
 			t.Error("what is confirmed is waited for")
 		}
-		s.lost()
+		s.lost(errMalformed)
 	}
 }
 
@@ -161,7 +160,7 @@ func checkClosed(t *testing.T, what string, c <-chan struct{}, want bool) {
 
 // TestDeparturesNeedAConnection tells that nothing is waited for that cannot come.
 func TestDeparturesNeedAConnection(t *testing.T) {
-	s := newTestSubscriber(nil)
+	s := newTestSubscriber(unreachable(t))
 	var subs []*subscription
 	for _, name := range []string{"a", "b", "c", "d"} {
 		sub := listenTo(ignore, name)
@@ -170,7 +169,7 @@ func TestDeparturesNeedAConnection(t *testing.T) {
 	}
 	first := s.remove(subs[0])
 	checkClosed(t, "a departure", first, false)
-	s.lost()
+	s.lost(errMalformed)
 	checkClosed(t, "the departure before the connection broke", first, true)
 	checkClosed(t, "that after it", s.remove(subs[1]), true)
 	s.confirm(&redis.Subscription{Kind: "subscribe", Channel: "d"})

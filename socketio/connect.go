@@ -10,7 +10,7 @@ import (
 
 	"github.com/tandem-go/tandem/adapter"
 	"github.com/tandem-go/tandem/socketio/engine"
-	"github.com/tandem-go/tandem/socketio/internal/logonce"
+	"github.com/tandem-go/tandem/internal/logonce"
 )
 
 var (

@@ -13,7 +13,7 @@ import (
 	"github.com/tandem-go/tandem/adapter"
 	"github.com/tandem-go/tandem/socketio/engine"
 	"github.com/tandem-go/tandem/socketio/internal/exec"
-	"github.com/tandem-go/tandem/socketio/internal/logonce"
+	"github.com/tandem-go/tandem/internal/logonce"
 	"github.com/tandem-go/tandem/socketio/internal/wheel"
 	"github.com/tandem-go/tandem/socketio/parser"
 )

@@ -6,7 +6,7 @@ import (
 	"net/http"
 	"strconv"
 
-	"github.com/tandem-go/tandem/socketio/internal/logonce"
+	"github.com/tandem-go/tandem/internal/logonce"
 )
 
 // Code is the reason for refusing a request, as the client is told.

@@ -13,7 +13,7 @@ import (
 	"github.com/tandem-go/tandem/socketio/internal/budget"
 	"github.com/tandem-go/tandem/socketio/internal/flush"
 	"github.com/tandem-go/tandem/socketio/internal/idtable"
-	"github.com/tandem-go/tandem/socketio/internal/logonce"
+	"github.com/tandem-go/tandem/internal/logonce"
 	"github.com/tandem-go/tandem/socketio/internal/packet"
 	"github.com/tandem-go/tandem/socketio/internal/wheel"
 	"github.com/tandem-go/tandem/socketio/internal/wsframe"

@@ -12,7 +12,7 @@ import (
 
 	"go.uber.org/goleak"
 
-	"github.com/tandem-go/tandem/socketio/internal/logonce"
+	"github.com/tandem-go/tandem/internal/logonce"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
