@@ -75,17 +75,13 @@ func (r *RedisServer) Restart(tb testing.TB) {
 // Pause freezes the server: its connections stay open and it answers nothing until Resume.
 func (r *RedisServer) Pause(tb testing.TB) {
 	tb.Helper()
-	if err := r.proc.pause(); err != nil {
-		tb.Fatalf("peers: pausing redis-server: %v", err)
-	}
+	r.proc.freeze(tb)
 }
 
 // Resume lets a paused server go on.
 func (r *RedisServer) Resume(tb testing.TB) {
 	tb.Helper()
-	if err := r.proc.resume(); err != nil {
-		tb.Fatalf("peers: resuming redis-server: %v", err)
-	}
+	r.proc.thaw(tb)
 }
 
 func (r *RedisServer) cleanup(tb testing.TB) {
