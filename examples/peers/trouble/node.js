@@ -30,12 +30,11 @@ function ioRedis({ mode, addrs, master, user, password }) {
 
 /** pair makes the two clients that the adapter needs. */
 async function pair(link) {
-  const ours = link.package === "redis";
-  const pub = (ours ? nodeRedis : ioRedis)(link);
-  const sub = pub.duplicate();
-  for (const c of [pub, sub]) c.on("error", note("error event: "));
-  if (ours) await Promise.all([pub.connect(), sub.connect()]);
-  return [pub, sub];
+  const make = link.package === "redis" ? nodeRedis : ioRedis;
+  const clients = [make(link), make(link)];
+  for (const c of clients) c.on("error", note("error event: "));
+  if (make === nodeRedis) await Promise.all(clients.map((c) => c.connect()));
+  return clients;
 }
 
 node.listen = async (link) => {

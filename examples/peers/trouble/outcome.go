@@ -28,6 +28,8 @@ type outcome struct {
 // A flow is what became of the messages from one kind of process to another.
 type flow struct {
 	From, To string
+	// Pairs is how many senders and receivers there are.
+	Pairs int
 	// Sent and Lost count a message once for each receiver.
 	Sent, Lost int
 	// Worst is how many were lost between the two that lost most.
@@ -95,6 +97,7 @@ func (r *rig) compare(o *outcome, flows map[[2]string]*flow, reports map[string]
 
 // add counts a pair. A sender that was killed does not recover.
 func (f *flow) add(s stream, sent int, refused []int, killed bool) {
+	f.Pairs++
 	f.Sent += sent
 	f.Lost += len(s.Lost)
 	f.Worst = max(f.Worst, len(s.Lost))

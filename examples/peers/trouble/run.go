@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"sync"
 	"testing"
 	"time"
@@ -8,8 +9,7 @@ import (
 
 const (
 	sendInterval = 20 * time.Millisecond
-	// lead is for how long messages are sent before the trouble.
-	lead = 2 * time.Second
+	defaultLead  = 2 * time.Second
 	// calm is for how long nothing may arrive until everything has, and settleTimeout bounds the wait for it.
 	calm, settleTimeout = 3 * time.Second, 20 * time.Second
 )
@@ -29,7 +29,7 @@ func run(tb testing.TB, sc scenario, rigs []*rig) []outcome {
 			}
 		}
 	})
-	time.Sleep(lead)
+	time.Sleep(cmp.Or(sc.lead, defaultLead))
 	for _, r := range rigs {
 		r.begun = time.Now().UnixMilli()
 		sc.begin(tb, r)

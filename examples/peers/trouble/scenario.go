@@ -22,6 +22,8 @@ type scenario struct {
 	// each is called once a second while the trouble lasts.
 	each  func(tb testing.TB, r *rig)
 	lasts time.Duration
+	// lead is for how long messages are sent before the begin, 2 s if it is 0.
+	lead time.Duration
 	// tail is for how long messages are sent after the end.
 	tail time.Duration
 }
