@@ -139,6 +139,18 @@ func (n *NodeProcess) Kill() {
 	})
 }
 
+// Pause freezes the process: what is given to it waits until Resume.
+func (n *NodeProcess) Pause(tb testing.TB) {
+	tb.Helper()
+	n.proc.freeze(tb)
+}
+
+// Resume lets a paused process go on.
+func (n *NodeProcess) Resume(tb testing.TB) {
+	tb.Helper()
+	n.proc.thaw(tb)
+}
+
 // cleanup lets the process leave by itself, so that what it has started in turn, such as a browser, ends with it.
 func (n *NodeProcess) cleanup(tb testing.TB) {
 	tb.Helper()

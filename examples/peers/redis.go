@@ -75,17 +75,13 @@ func (r *RedisServer) Restart(tb testing.TB) {
 // Pause freezes the server: its connections stay open and it answers nothing until Resume.
 func (r *RedisServer) Pause(tb testing.TB) {
 	tb.Helper()
-	if err := r.proc.pause(); err != nil {
-		tb.Fatalf("peers: pausing redis-server: %v", err)
-	}
+	r.proc.freeze(tb)
 }
 
 // Resume lets a paused server go on.
 func (r *RedisServer) Resume(tb testing.TB) {
 	tb.Helper()
-	if err := r.proc.resume(); err != nil {
-		tb.Fatalf("peers: resuming redis-server: %v", err)
-	}
+	r.proc.thaw(tb)
 }
 
 func (r *RedisServer) cleanup(tb testing.TB) {
@@ -118,7 +114,7 @@ func (r *RedisServer) start() error {
 func (r *RedisServer) await() error {
 	deadline := time.Now().Add(startTimeout)
 	for {
-		err := ping(r.Addr, r.proc.cmd.Process.Pid)
+		err := ping(r.Addr, r.password(), r.proc.cmd.Process.Pid)
 		switch {
 		case err == nil:
 			return nil
@@ -138,7 +134,7 @@ func (r *RedisServer) await() error {
 
 // ping checks that the server at an address is ready, and that it is the process with that pid: another test's server may
 // have taken the port first.
-func ping(addr string, pid int) error {
+func ping(addr, password string, pid int) error {
 	conn, err := net.DialTimeout("tcp", addr, time.Second)
 	if err != nil {
 		return err
@@ -147,11 +143,18 @@ func ping(addr string, pid int) error {
 	if err := conn.SetDeadline(time.Now().Add(time.Second)); err != nil {
 		return err
 	}
-	if _, err := conn.Write([]byte("PING\r\nINFO server\r\n")); err != nil {
+	commands := "PING\r\nINFO server\r\n"
+	if password != "" {
+		commands = "AUTH " + password + "\r\n" + commands
+	}
+	if _, err := conn.Write([]byte(commands)); err != nil {
 		return err
 	}
 	answer := bufio.NewReader(conn)
 	line, err := answer.ReadString('\n')
+	if err == nil && password != "" && line == "+OK\r\n" {
+		line, err = answer.ReadString('\n')
+	}
 	if err == nil && line != "+PONG\r\n" {
 		err = fmt.Errorf("answers %q to PING", line)
 	}

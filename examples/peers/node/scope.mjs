@@ -7,7 +7,8 @@ import { createAdapter, createShardedAdapter } from "@socket.io/redis-adapter";
 import { Emitter } from "@socket.io/redis-emitter";
 import { Socket as EngineClient } from "engine.io-client";
 import { Server as EngineServer } from "engine.io";
-import { createClient } from "redis";
+import { Cluster as RedisCluster, Redis } from "ioredis";
+import { createClient, createCluster, createSentinel } from "redis";
 import { Server as SocketServer } from "socket.io";
 import { io } from "socket.io-client";
 import * as sioParser from "socket.io-parser";
@@ -135,6 +136,7 @@ async function browser() {
 }
 
 export const scope = {
-  ctx, io, io3, SocketServer, EngineServer, EngineClient, createAdapter, createShardedAdapter, Emitter, createClient, WebSocket,
-  notepack, sioParser, http, once, take, until, sleep, connect, listen, binary, redisPair, startServer, browser,
+  ctx, io, io3, SocketServer, EngineServer, EngineClient, createAdapter, createShardedAdapter, Emitter, createClient, createCluster,
+  createSentinel, Redis, RedisCluster, WebSocket, notepack, sioParser, http, once, take, until, sleep, connect, listen, binary, redisPair,
+  startServer, browser,
 };

@@ -1,0 +1,79 @@
+package main
+
+import (
+	"fmt"
+	"regexp"
+	"strconv"
+)
+
+// slack is how many messages a Go process may lose more than a Node.js one for each pair of a sender and a receiver: those of a second. When a
+// client connects again is up to chance by as much.
+const slack = 50
+
+// judge returns what is wrong with the outcome of a mixed cluster beside one of Node.js only.
+func judge(mixed, nodeOnly outcome) []string {
+	var wrong []string
+	allowed := max(mixed.perPair(nodejs, nodejs), nodeOnly.perPair(nodejs, nodejs)) + slack
+	for _, f := range mixed.Flows {
+		if f.From == nodejs && f.To != golang {
+			continue
+		}
+		name := f.From + " → " + f.To
+		if f.Duplicated+f.Reordered > 0 && f.From == golang {
+			wrong = append(wrong, fmt.Sprintf("%s: %d duplicated, %d reordered", name, f.Duplicated, f.Reordered))
+		}
+		if f.To == ownClient && f.Lost > 0 {
+			wrong = append(wrong, fmt.Sprintf("%s: %d lost", name, f.Lost))
+		}
+		if lost := mixed.perPair(f.From, f.To); lost > allowed {
+			wrong = append(wrong, fmt.Sprintf("%s: %d lost for each pair, where Node.js has lost %d", name, lost, allowed-slack))
+		}
+		if f.Recovered < 0 {
+			wrong = append(wrong, name+": has not recovered")
+		}
+	}
+	return append(wrong, mixed.silent()...)
+}
+
+// perPair returns how many messages were lost for each pair of such processes.
+func (o outcome) perPair(from, to string) int {
+	for _, f := range o.Flows {
+		if f.From == from && f.To == to && f.Pairs > 0 {
+			return f.Lost / f.Pairs
+		}
+	}
+	return 0
+}
+
+// silent returns what Go nodes have lost in silence: messages of their own that another Go node has not got, more than those whose
+// Emit returned an error and those that the log has numbers of.
+func (o outcome) silent() []string {
+	var wrong []string
+	lost := 0
+	for _, f := range o.Flows {
+		if f.From == golang || f.To == golang {
+			lost += f.Lost
+		}
+		if f.From == golang && f.To == golang && f.Untold > o.numbered() {
+			wrong = append(wrong, fmt.Sprintf("%d lost between Go nodes without an error, while the log has numbers of %d", f.Untold, o.numbered()))
+		}
+	}
+	if lost > 0 && len(o.Lines) == 0 {
+		wrong = append(wrong, fmt.Sprintf("%d lost and no line in the log", lost))
+	}
+	return wrong
+}
+
+var losses = regexp.MustCompile(`\b(?:count|lost|unknown|expired|refused)=(\d+)`)
+
+// numbered returns how many lost messages the log lines tell of.
+func (o outcome) numbered() int {
+	sum := 0
+	for _, line := range o.Lines {
+		for _, m := range losses.FindAllStringSubmatch(line, -1) {
+			n, _ := strconv.Atoi(m[1]) // digits
+			sum += n
+		}
+	}
+	return sum
+}

@@ -1,0 +1,84 @@
+package main
+
+import (
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+)
+
+func main() {
+	if os.Getenv(nodeEnv) != "" {
+		serveNode()
+		return
+	}
+	names := flag.String("scenario", "", "the scenarios to run, separated by commas; all of them if empty")
+	list := flag.Bool("list", false, "list the scenarios")
+	nodeOnly := flag.Bool("node-only", false, "without the mixed cluster")
+	asJSON := flag.Bool("json", false, "write JSON")
+	flag.Parse()
+	testing.Init() // package peers asks whether tests are to be short
+	chosen, err := choose(*names)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(2)
+	}
+	if *list {
+		for _, sc := range chosen {
+			fmt.Printf("%-15s %s\n", sc.name, sc.what)
+		}
+		return
+	}
+	if !runAll(chosen, !*nodeOnly, *asJSON) {
+		os.Exit(1)
+	}
+}
+
+// choose returns the scenarios with those names.
+func choose(names string) ([]scenario, error) {
+	all := scenarios()
+	if names == "" {
+		return all, nil
+	}
+	var chosen []scenario
+	for name := range strings.SplitSeq(names, ",") {
+		i := slices.IndexFunc(all, func(sc scenario) bool { return sc.name == name })
+		if i < 0 {
+			return nil, fmt.Errorf("trouble: there is no scenario %s; -list names them", name)
+		}
+		chosen = append(chosen, all[i])
+	}
+	return chosen, nil
+}
+
+// runAll reports false if a scenario could not be run.
+func runAll(chosen []scenario, mixed, asJSON bool) bool {
+	ok := true
+	for _, sc := range chosen {
+		ok = hosted(func(tb testing.TB) {
+			all := suffer(tb, sc, mixed)
+			if asJSON {
+				out := json.NewEncoder(os.Stdout)
+				if err := out.Encode(map[string]any{"scenario": sc.name, "what": sc.what, "clusters": all}); err != nil {
+					tb.Fatal(err)
+				}
+				return
+			}
+			markdown(os.Stdout, sc, all)
+		}) && ok
+	}
+	return ok
+}
+
+// suffer runs a scenario with a cluster of Node.js only, and with a mixed one beside it.
+func suffer(tb testing.TB, sc scenario, mixed bool) []outcome {
+	tb.Helper()
+	var rigs []*rig
+	if mixed {
+		rigs = append(rigs, newRig(tb, sc, true))
+	}
+	return run(tb, sc, append(rigs, newRig(tb, sc, false)))
+}

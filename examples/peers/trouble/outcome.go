@@ -1,0 +1,122 @@
+package main
+
+import (
+	"maps"
+	"slices"
+	"testing"
+)
+
+// ownClient is the receiver of what a process sends to its own clients.
+const ownClient = "own client"
+
+// An outcome is what became of the messages of one cluster.
+type outcome struct {
+	Cluster string
+	Flows   []flow
+	// Pairs are all the pairs of a sender and a receiver, by "sender > receiver".
+	Pairs map[string]stream
+	// Errors are what callers and handlers of errors were given, by language and text.
+	Errors map[string]map[string]int
+	// Slowest is how long an Emit took at most, in milliseconds.
+	Slowest int64
+	Probes  []probe
+	// Lines are the log lines of the Go nodes, and Trouble is when the trouble began and ended.
+	Lines   []string
+	Trouble [2]int64
+}
+
+// A flow is what became of the messages from one kind of process to another.
+type flow struct {
+	From, To string
+	// Pairs is how many senders and receivers there are.
+	Pairs int
+	// Sent and Lost count a message once for each receiver.
+	Sent, Lost int
+	// Worst is how many were lost between the two that lost most.
+	Worst int
+	// Untold are those of the lost whose Emit has returned no error.
+	Untold                int
+	Duplicated, Reordered int
+	// Recovered is that of the pair that took longest, -1 if one never did.
+	Recovered int64
+}
+
+// outcome asks all nodes.
+func (r *rig) outcome(tb testing.TB) outcome {
+	tb.Helper()
+	reports := r.reports(tb)
+	o := outcome{
+		Cluster: r.name, Pairs: make(map[string]stream), Errors: map[string]map[string]int{golang: {}, nodejs: {}},
+		Trouble: [2]int64{r.begun, r.ended},
+	}
+	flows := make(map[[2]string]*flow)
+	for _, sender := range r.nodes {
+		for _, receiver := range r.alive() {
+			r.compare(&o, flows, reports, sender, receiver)
+		}
+	}
+	for _, key := range slices.SortedFunc(maps.Keys(flows), func(a, b [2]string) int { return slices.Compare(a[:], b[:]) }) {
+		o.Flows = append(o.Flows, *flows[key])
+	}
+	for _, n := range r.alive() {
+		told := reports[n.name()]
+		for text, count := range told.Errors {
+			o.Errors[n.language()][text] += count
+		}
+		o.Slowest = max(o.Slowest, told.Slowest)
+		o.Probes = append(o.Probes, told.Probes...)
+		o.Lines = append(o.Lines, told.Lines...)
+	}
+	return o
+}
+
+// compare adds what became of the messages of one sender at one receiver.
+func (r *rig) compare(o *outcome, flows map[[2]string]*flow, reports map[string]report, sender, receiver node) {
+	told, ok := reports[sender.name()]
+	sent := told.Sent
+	if !ok {
+		received := make(map[string][]arrival)
+		for name, other := range reports {
+			received[name] = other.Got
+		}
+		sent = highest(received, sender.name())
+	}
+	s := follow(from(reports[receiver.name()].Got, sender.name()), sent, r.ended)
+	o.Pairs[sender.name()+" > "+receiver.name()] = s
+	key := [2]string{sender.language(), receiver.language()}
+	if sender == receiver {
+		key[1] = ownClient
+	}
+	f := flows[key]
+	if f == nil {
+		f = &flow{From: key[0], To: key[1]}
+		flows[key] = f
+	}
+	f.add(s, sent, told.Refused, r.killed[sender])
+}
+
+// add counts a pair. A sender that was killed does not recover.
+func (f *flow) add(s stream, sent int, refused []int, killed bool) {
+	f.Pairs++
+	f.Sent += sent
+	f.Lost += len(s.Lost)
+	f.Worst = max(f.Worst, len(s.Lost))
+	f.Duplicated += s.Duplicated
+	f.Reordered += s.Reordered
+	told := make(map[int]bool, len(refused))
+	for _, seq := range refused {
+		told[seq] = true
+	}
+	for _, seq := range s.Lost {
+		if !told[seq] {
+			f.Untold++
+		}
+	}
+	switch {
+	case killed || f.Recovered < 0:
+	case s.Recovered < 0:
+		f.Recovered = -1
+	default:
+		f.Recovered = max(f.Recovered, s.Recovered)
+	}
+}
