@@ -110,8 +110,8 @@ func bounded(ctx context.Context, timeout time.Duration) (context.Context, conte
 }
 
 // nodes waits until this node is listening, and then counts all that are. A server that
-// does not count this node is not where the others are to be found: this node moves
-// there first.
+// does not count this node is not where it is, and the publisher finds out which of the two
+// is wrong: this is no count.
 func (c *classic) nodes(ctx context.Context) (int, error) {
 	for {
 		if c.ctx.Err() != nil {
@@ -120,7 +120,6 @@ func (c *classic) nodes(ctx context.Context) (int, error) {
 		if err := c.link.subscriber.wait(ctx, &c.subscription); err != nil {
 			return 0, err
 		}
-		st := c.link.subscriber.standing()
 		n, err := c.link.counter.counts(ctx, c.request, c.answers(c.uid))
 		if err != nil {
 			return 0, err
@@ -128,7 +127,8 @@ func (c *classic) nodes(ctx context.Context) (int, error) {
 		if n[0] > 0 && n[1] > 0 {
 			return n[0], nil
 		}
-		c.link.subscriber.move(st, errNotCounted)
+		c.link.counter.distrust()
+		c.link.subscriber.doubt()
 		if !pause(ctx, holdStep) {
 			return 0, ctx.Err()
 		}

@@ -22,7 +22,10 @@ type counter struct {
 	ctx     context.Context // ends when the counter is to stop
 	cancel  context.CancelFunc
 
+	conn *redis.Conn // at the server of a client of one; the goroutine's own
+
 	mu      sync.Mutex
+	wrong   bool // whether conn leads to where it should not
 	waiting map[*count]struct{}
 	running chan struct{} // closed when the goroutine has ended; nil if there is none
 	closed  bool
@@ -124,9 +127,7 @@ func (c *counter) answer(batch map[*count]struct{}) {
 func (c *counter) ask(ctx context.Context, names []string, sum map[string]int64) error {
 	masters, ok := c.rdb.(cluster)
 	if !ok {
-		counts, err := c.rdb.PubSubNumSub(ctx, names...).Result()
-		add(sum, counts)
-		return err
+		return c.askOne(ctx, names, sum)
 	}
 	var mu sync.Mutex
 	var alive *redis.Client
@@ -150,6 +151,59 @@ func (c *counter) ask(ctx context.Context, names []string, sum map[string]int64)
 		return errNoMaster
 	}
 	return deadOrError(ctx, alive, silent)
+}
+
+// askOne asks the only server, through a connection that is kept: that of which it is known
+// where it leads. One that has broken meanwhile is replaced.
+func (c *counter) askOne(ctx context.Context, names []string, sum map[string]int64) (err error) {
+	one, ok := c.rdb.(single)
+	if !ok {
+		return errNoMaster
+	}
+	c.mu.Lock()
+	wrong := c.wrong
+	c.wrong = false
+	c.mu.Unlock()
+	if wrong {
+		c.hangUp()
+	}
+	for attempt := 0; attempt == 0 || attempt == 1 && err != nil && ctx.Err() == nil; attempt++ {
+		var counts map[string]int64
+		if counts, err = c.connect(one).PubSubNumSub(ctx, names...).Result(); err == nil {
+			add(sum, counts)
+			return nil
+		}
+		c.hangUp()
+	}
+	return err
+}
+
+// connect takes a connection of its own if there is none.
+func (c *counter) connect(one single) *redis.Conn {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.conn == nil {
+		c.conn = one.EphemeralConn()
+	}
+	return c.conn
+}
+
+// distrust has the next count go through another connection.
+func (c *counter) distrust() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.wrong = true
+}
+
+// hangUp gives the connection up.
+func (c *counter) hangUp() {
+	c.mu.Lock()
+	conn := c.conn
+	c.conn = nil
+	c.mu.Unlock()
+	if conn != nil {
+		conn.Close() //nolint:errcheck // nobody uses it any more
+	}
 }
 
 // deadOrError returns the error of one of the masters that did not answer, unless the Redis
@@ -192,13 +246,13 @@ func (c *counter) close(ctx context.Context) error {
 	running := c.running
 	c.mu.Unlock()
 	c.cancel()
-	if running == nil {
-		return nil
+	if running != nil {
+		select {
+		case <-running:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 	}
-	select {
-	case <-running:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+	c.hangUp()
+	return nil
 }

@@ -250,15 +250,16 @@ func (e *endsWith) Err() error {
 
 // counted returns a namespace whose Redis says that n connections listen to its
 // requests, or nothing about them if n is negative.
-func counted(t *testing.T, n int64) (*bare, *numSub) {
+func counted(t *testing.T, n int64) (*bare, *fake) {
 	t.Helper()
 	b := newBare(t, "/", nil)
-	rdb := &numSub{counts: map[string]int64{}}
+	rdb := &fake{counts: map[string]int64{}}
 	if n >= 0 {
 		rdb.counts[b.c.request] = n
 		rdb.counts[b.c.answers(b.c.uid)] = min(n, 1)
 	}
-	b.c.link.counter.rdb = rdb
+	b.c.link.counter.rdb = rdb.client(t)
+	t.Cleanup(b.c.link.counter.hangUp)
 	b.confirm()
 	return b, rdb
 }

@@ -22,6 +22,9 @@ func (p *publisher) exec(batch []message) ([]message, error) {
 		_ = pipe.Process(p.ctx, cmds[i]) // it is only queued
 	}
 	_, err := pipe.Exec(p.ctx)
+	if err != nil && !isReply(err) {
+		p.outages.began(err) // so that what is lost now is lost in it
+	}
 	unsent, trouble := p.sort(batch, cmds, err)
 	if trouble != nil {
 		return unsent, p.broken(trouble)
@@ -41,7 +44,7 @@ func (p *publisher) sort(batch []message, cmds []publishCmd, all error) (unsent 
 	for i, m := range batch {
 		err := cmds[i].Err()
 		switch {
-		case err == nil && cmds[i].Val() == 0 && m.echo.listens():
+		case err == nil && cmds[i].Val() == 0 && p.listening.hears(m.echo):
 			p.settle(m, &UnavailableError{Err: errUnheard}, unheard)
 			continue
 		case err == nil && cmds[i].Val() != unanswered:
@@ -77,9 +80,10 @@ func isReply(err error) bool {
 	return ok
 }
 
-// notNow tells that Redis has refused a command for a reason that passes.
+// notNow tells that Redis has refused a command for a reason that passes, as that of a
+// password does which is being changed.
 func notNow(err error) bool {
-	for _, prefix := range []string{"LOADING ", "CLUSTERDOWN ", "MASTERDOWN ", "TRYAGAIN "} {
+	for _, prefix := range []string{"LOADING ", "CLUSTERDOWN ", "MASTERDOWN ", "TRYAGAIN ", "BUSY ", "NOAUTH ", "WRONGPASS ", "DENIED "} {
 		if strings.HasPrefix(err.Error(), prefix) {
 			return true
 		}

@@ -24,6 +24,8 @@ type fake struct {
 	mu        sync.Mutex
 	dials     int
 	published []string
+	counts    map[string]int64 // how many listen to each channel
+	asked     int              // how often that was asked
 	running   sync.WaitGroup
 }
 
@@ -66,6 +68,15 @@ func (f *fake) execute(command []string) string {
 		defer f.mu.Unlock()
 		f.published = append(f.published, command[2])
 		return f.answer(len(f.published))
+	case "pubsub":
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		f.asked++
+		answer := fmt.Sprintf("*%d\r\n", 2*len(command[2:]))
+		for _, name := range command[2:] {
+			answer += fmt.Sprintf("$%d\r\n%s\r\n:%d\r\n", len(name), name, f.counts[name])
+		}
+		return answer
 	case "client":
 		return "+OK\r\n"
 	}
@@ -109,28 +120,4 @@ func readSize(r *bufio.Reader, kind byte) (int, error) {
 		return 0, fmt.Errorf("%q in the place of %q", line, kind)
 	}
 	return strconv.Atoi(strings.TrimSpace(line[1:]))
-}
-
-// numSub stands in for a Redis server that knows how many listen to a channel.
-type numSub struct {
-	redis.UniversalClient
-
-	mu     sync.Mutex
-	counts map[string]int64
-	asked  int
-}
-
-func (n *numSub) PubSubNumSub(ctx context.Context, channels ...string) *redis.MapStringIntCmd {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	n.asked++
-	counts := make(map[string]int64)
-	for _, c := range channels {
-		if count, ok := n.counts[c]; ok {
-			counts[c] = count
-		}
-	}
-	cmd := redis.NewMapStringIntCmd(ctx)
-	cmd.SetVal(counts)
-	return cmd
 }

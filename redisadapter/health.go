@@ -24,7 +24,7 @@ func (c *classic) Health() adapter.Health {
 func (q *queue) report(h *adapter.Health) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	h.PublishErr, h.Queued, h.QueuedBytes = q.down, q.count, q.bytes
+	h.Queued, h.QueuedBytes = q.count, q.bytes
 	if !q.busy.IsZero() {
 		h.QueueAge = time.Since(q.busy)
 	}

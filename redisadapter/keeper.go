@@ -41,8 +41,7 @@ func (s *subscriber) keepOne() (worked bool) {
 }
 
 // awaitTopics waits until there is something to listen to, and tells whether the
-// subscriber is to go on. Without a channel to go by, the client of a Redis
-// cluster connects to any node, even to a replica, where nobody counts this one.
+// subscriber is to go on.
 func (s *subscriber) awaitTopics() bool {
 	for s.ctx.Err() == nil {
 		s.mu.Lock()
@@ -164,17 +163,18 @@ func (k *keeper) reconcile() {
 	k.tell(drop, k.ps.Unsubscribe, k.ps.PUnsubscribe)
 }
 
-// tell sends one command for the channels and one for the patterns.
+// tell sends one command for the patterns, by which broadcasts come, and then one for the
+// channels, by which this node is counted among those that get them.
 func (k *keeper) tell(topics []topic, channels, patterns func(context.Context, ...string) error) {
 	var names [2][]string
 	for _, t := range topics {
-		i := 0
+		i := 1
 		if t.pattern {
-			i = 1
+			i = 0
 		}
 		names[i] = append(names[i], t.name)
 	}
-	for i, command := range []func(context.Context, ...string) error{channels, patterns} {
+	for i, command := range []func(context.Context, ...string) error{patterns, channels} {
 		if len(names[i]) == 0 || k.spent != nil {
 			continue
 		}

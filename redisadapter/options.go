@@ -12,10 +12,10 @@ const (
 	defaultMaxQueued      = 16384
 	defaultMaxQueuedBytes = 64 << 20
 	defaultQueueTimeout   = time.Minute
-	defaultPingInterval   = 3 * time.Second
+	defaultPingInterval   = time.Second
 	defaultSilence        = 30 * time.Second
 	defaultMinBackoff     = 20 * time.Millisecond
-	defaultMaxBackoff     = 2 * time.Second
+	defaultMaxBackoff     = 500 * time.Millisecond
 )
 
 // Options configures the adapter. A nil *Options and the zero value stand for
@@ -44,7 +44,9 @@ type Options struct {
 	// long. The default is one minute.
 	QueueTimeout time.Duration
 	// PingInterval is how often the connections to Redis are tried and the nodes are
-	// counted. The default is 3 seconds.
+	// counted. It is also how soon a node that publishes nothing finds out that its Redis
+	// server is not the master any more: the others wait for it for 2 seconds. The default
+	// is one second.
 	PingInterval time.Duration
 	// Silence is how long Redis may say nothing, not even answer a ping, before a
 	// connection is given up. A server or a network that stalls for less loses nothing:
@@ -52,8 +54,7 @@ type Options struct {
 	// is deaf for as long. The default is 30 seconds.
 	Silence time.Duration
 	// MinBackoff and MaxBackoff are the pauses between attempts to connect. The pause
-	// doubles with each attempt that fails. The defaults are 20 milliseconds and
-	// 2 seconds.
+	// doubles with each attempt that fails. The defaults are 20 and 500 milliseconds.
 	MinBackoff time.Duration
 	MaxBackoff time.Duration
 	// Observers are told of outages. See [Observer].

@@ -55,6 +55,7 @@ type outages struct {
 	mu      sync.Mutex
 	total   adapter.Losses
 	current *OutageEndedInfo // nil without an outage
+	down    error            // why what is published gets nowhere just now, nil if it does
 	deaf    time.Time        // since when the node does not listen, zero if it does
 	since   time.Time        // when current became nil, or not
 	left    OutageEndedInfo  // the sum of those that are over and have not been logged
@@ -83,11 +84,26 @@ func (o *outages) began(err error) {
 // deafened notes that the node does not listen any more.
 func (o *outages) deafened(err error) {
 	o.began(err)
+	o.setDown(err)
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.deaf.IsZero() {
 		o.deaf = time.Now()
 	}
+}
+
+// setDown notes whether what is published is known not to get anywhere.
+func (o *outages) setDown(err error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.down = err
+}
+
+// blocked returns why what is published gets nowhere just now, nil if it does.
+func (o *outages) blocked() error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.down
 }
 
 // heard notes that the node listens.
@@ -157,7 +173,7 @@ func (info *OutageEndedInfo) attrs() []any {
 func (o *outages) report(h *adapter.Health) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	h.Reached, h.Since, h.Losses = o.current == nil, o.since, o.total
+	h.Reached, h.Since, h.PublishErr, h.Losses = o.current == nil, o.since, o.down, o.total
 }
 
 // teller runs functions one after the other, on a goroutine that there is as long as

@@ -43,6 +43,7 @@ type places struct {
 type single interface {
 	Subscribe(ctx context.Context, channels ...string) *redis.PubSub
 	WithTimeout(timeout time.Duration) *redis.Client
+	EphemeralConn() *redis.Conn
 }
 
 // cluster is the client of a Redis cluster. It finds out anew which the masters are.

@@ -36,12 +36,16 @@ type publisher struct {
 	at       *place
 	conn     *redis.Conn   // nil if there is none
 	fresh    bool          // whether Redis has answered nothing on it
+	sure     bool          // whether it was found good when it was last looked at
 	used     time.Time     // when Redis has answered on it last
 	epoch    int           // the subscriber's losses when it was found good
 	noRole   bool          // whether the user may not ask for the server's role
-	tried    time.Time     // when a connection was last tried although nobody listens
+	looked   time.Time     // when it was last looked at
+	seen     int           // the subscriber's losses when tried was set
+	tried    time.Time     // when this node became deaf, or when it was tried all the same
 	again    time.Duration // when to look again at the latest, 0 if nothing is wrong
 	answered time.Time     // when Redis first answered in the present trouble
+	strikes  int           // how often a connection was in another place than the one that listens
 	accepted error         // what is wrong, and published all the same
 	expected map[string]int
 }
@@ -167,11 +171,11 @@ func (p *publisher) await(d time.Duration) {
 func (p *publisher) failed(err error) {
 	if waits, ok := err.(*unreadyError); ok { //nolint:errorlint // ready returns it as it is
 		if p.again = waits.again; waits.trouble != nil {
-			p.setDown(err)
+			p.outages.setDown(err)
 		}
 		return
 	}
-	p.setDown(err)
+	p.outages.setDown(err)
 	p.answered, p.again = time.Time{}, p.failures.next()
 	p.outages.began(err)
 	p.log.report(troublePublisher, 1, err)

@@ -203,9 +203,7 @@ func TestStaysDownUntilSomethingIsPublished(t *testing.T) {
 		p.deliver([]message{{expires: time.Now().Add(time.Hour), ctx: ctx}})
 	}()
 	eventually(t, "the publisher to find out", func() bool {
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		return p.down != nil
+		return p.outages.blocked() != nil
 	})
 	cancel()
 	<-done

@@ -49,7 +49,6 @@ type queue struct {
 	waiting      []message
 	count, bytes int           // of what waits and of what has been taken and not settled
 	busy         time.Time     // when the last of them was settled, or the first came; zero if there is none
-	down         error         // why nothing can be published, if nothing can
 	closed       time.Time     // since when no more messages are taken, zero if they are
 	patience     time.Duration // how long what is left waits for Redis then
 }
@@ -81,9 +80,9 @@ func (q *queue) enqueue(m message) error {
 		q.busy = time.Now()
 	}
 	q.nudge()
-	switch {
-	case q.down != nil:
-		return &UnavailableError{Err: q.down}
+	switch down := q.outages.blocked(); {
+	case down != nil:
+		return &UnavailableError{Err: down}
 	case time.Since(q.busy) > slowTime:
 		return &UnavailableError{Err: errNoAnswer}
 	}
@@ -146,14 +145,7 @@ func (q *queue) closing() bool {
 func (q *queue) late() bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return !q.closed.IsZero() && q.down != nil && time.Since(q.closed) > q.patience
-}
-
-// setDown notes whether what is published is known not to get anywhere.
-func (q *queue) setDown(err error) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	q.down = err
+	return !q.closed.IsZero() && q.outages.blocked() != nil && time.Since(q.closed) > q.patience
 }
 
 // take empties the queue. It makes the slice that it is given the new queue.

@@ -12,7 +12,7 @@ import (
 
 const (
 	// restTime is how long a connection may rest before it is looked at again.
-	restTime = time.Second
+	restTime = 100 * time.Millisecond
 	// holdTime is how long what is to be published is held back, from when Redis answers
 	// again, until all nodes that were there before are there again.
 	holdTime = 2 * time.Second
@@ -44,13 +44,12 @@ func (e *unreadyError) Unwrap() error { return e.trouble }
 // moment ago, unless the subscriber's has broken since or force is set.
 func (p *publisher) ready(force bool) error {
 	st := p.listening.standing()
-	if !force && p.conn != nil && p.epoch == st.losses && time.Since(p.used) < restTime {
+	if !force && p.sure && p.epoch == st.losses && time.Since(p.used) < restTime && time.Since(p.looked) < p.opts.PingInterval {
 		return nil
 	}
-	if st.own.name == "" && !st.idle && !p.closing() && !isReply(st.trouble) && time.Since(p.tried) < deafTime {
+	if p.deaf(st) {
 		return &unreadyError{trouble: st.trouble, again: min(deafTime, p.opts.PingInterval)}
 	}
-	p.tried = time.Now()
 	if err := p.connect(st); err != nil {
 		return err
 	}
@@ -58,15 +57,32 @@ func (p *publisher) ready(force bool) error {
 	if err != nil {
 		return p.broken(err)
 	}
+	p.looked = time.Now()
 	if c.known {
-		p.used, p.fresh = time.Now(), false
+		p.used, p.fresh = p.looked, false
 	}
 	if wrong := p.judge(c); wrong != nil {
 		return p.hold(st, c, wrong)
 	}
-	p.epoch = st.losses
 	p.good(st)
 	return nil
+}
+
+// deaf tells that nothing is to be published because this node does not listen, and may
+// soon. If it does not for long it is tried all the same: perhaps it may not listen, and
+// may publish.
+func (p *publisher) deaf(st standing) bool {
+	if p.seen != st.losses {
+		p.seen, p.tried = st.losses, time.Now()
+	}
+	if st.own.name != "" || st.idle || p.closing() || st.trouble != nil && redis.HasErrorPrefix(st.trouble, noPermission) {
+		return false
+	}
+	if time.Since(p.tried) < deafTime {
+		return true
+	}
+	p.tried = time.Now()
+	return false
 }
 
 // connect takes a connection of its own if there is none. It is made when it is used.
@@ -98,6 +114,7 @@ func (p *publisher) broken(err error) error {
 
 // hangUp gives the connection up.
 func (p *publisher) hangUp() {
+	p.sure = false
 	if p.conn != nil {
 		p.conn.Close() //nolint:errcheck // nobody uses it any more
 		p.conn = nil
@@ -218,25 +235,36 @@ func (p *publisher) hold(st standing, c census, wrong error) error {
 		p.answered = time.Now()
 	}
 	if known || time.Since(p.answered) >= holdTime || p.closing() {
-		p.accepted, p.epoch = wrong, st.losses
+		p.accepted = wrong
 		p.note(c)
 		p.good(st)
 		return nil
 	}
+	p.sure = false
 	p.outages.began(wrong)
 	p.log.report(troublePublisher, 1, wrong)
 	if wrong != errMissing { //nolint:errorlint // see judge
-		p.listening.move(st, wrong)
-	}
-	if wrong == errReplica { //nolint:errorlint // see judge
-		p.hangUp()
+		p.elsewhere(st, wrong)
 	}
 	return &unreadyError{trouble: wrong, again: holdStep}
 }
 
+// elsewhere gives up the connection that publishes, and has the one that listens replaced,
+// since one of the two is where it should not be. The client's pool may hold more of those
+// that lead to the wrong server: what listens, which is dialled anew, is not replaced
+// again for each of them.
+func (p *publisher) elsewhere(st standing, wrong error) {
+	p.hangUp()
+	if p.strikes%p.at.publish.Options().PoolSize == 0 {
+		p.listening.move(st, wrong)
+	}
+	p.strikes++
+}
+
 // good notes that what is published gets where it should, as far as that can be had.
 func (p *publisher) good(st standing) {
-	p.setDown(nil)
+	p.outages.setDown(nil)
+	p.sure, p.epoch, p.strikes = true, st.losses, 0
 	p.answered, p.again = time.Time{}, 0
 	p.failures.worked()
 	if st.all {

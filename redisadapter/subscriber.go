@@ -133,6 +133,13 @@ func (s *subscriber) change() {
 	s.changed = make(chan struct{})
 }
 
+// doubt has the publisher look whether the connection is where it should be.
+func (s *subscriber) doubt() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.change()
+}
+
 // move is the wish to replace the connection.
 type move struct {
 	why    error
@@ -244,6 +251,16 @@ func (s *subscriber) ready(sub *subscription) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return sub.missing == 0
+}
+
+// hears tells that a message of that subscription comes back to this node, if it has one.
+func (s *subscriber) hears(sub *subscription) bool {
+	if sub == nil {
+		return false
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return sub.missing == 0 && s.desired[sub.topics[0]] == sub
 }
 
 // lastTrouble returns why a subscription may not be confirmed yet.
@@ -401,20 +418,5 @@ func (s *subscriber) confirm(msg *redis.Subscription) {
 	}
 	if s.complete() {
 		s.outages.heard()
-	}
-}
-
-// listens tells that Redis has confirmed the subscription, and that nobody has ended it.
-func (sub *subscription) listens() bool {
-	if sub == nil {
-		return false
-	}
-	select {
-	case <-sub.closed:
-		return false
-	case <-sub.ready:
-		return true
-	default:
-		return false
 	}
 }
