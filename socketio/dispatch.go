@@ -308,7 +308,7 @@ func (s *Socket) answerError(e *Event, err error) {
 		return
 	}
 	answer := clientError(err)
-	if answer.Message == internalError {
+	if answer.Message == internalError || find[ArgError](err) != nil {
 		s.report(e.Name, err)
 	}
 	type failure struct {

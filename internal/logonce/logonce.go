@@ -4,7 +4,9 @@ package logonce
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"time"
@@ -16,13 +18,19 @@ const Period = time.Minute
 // MaxText is the number of bytes that [Cut] leaves of a text.
 const MaxText = 200
 
-// Cut shortens a text that a client has sent, for a line of the log.
+// Cut shortens a text that a client has sent, or may have, for a line of the log. It says how long a text was that is shortened.
 func Cut(s string) string {
 	if len(s) <= MaxText {
 		return s
 	}
-	return strings.ToValidUTF8(s[:MaxText], "") + "..."
+	return fmt.Sprintf("%s... (%d bytes)", strings.ToValidUTF8(s[:MaxText], ""), len(s))
 }
+
+// Stack is the stack of the goroutine that logs it: an attribute that costs nothing while the line is suppressed.
+type Stack struct{}
+
+// LogValue returns the stack as text.
+func (Stack) LogValue() slog.Value { return slog.StringValue(string(debug.Stack())) }
 
 // A Log logs lines by their kind, which is their message, for some with their event. Messages must be constants: a Log keeps those of the last period. It is safe for
 // concurrent use, and needs no goroutine while nothing is logged.

@@ -3,8 +3,6 @@ package engine
 import (
 	"context"
 	"fmt"
-	"log/slog"
-	"runtime/debug"
 	"sync"
 	"sync/atomic"
 
@@ -212,15 +210,9 @@ func (s *Session) recoverPanic() {
 	if v == nil {
 		return
 	}
-	s.srv.logs.Error("engine: receiver panicked", "session", s.ID(), "panic", logonce.Cut(fmt.Sprint(v)), "stack", stack{})
+	s.srv.logs.Error("engine: receiver panicked", "session", s.ID(), "panic", logonce.Cut(fmt.Sprint(v)), "stack", logonce.Stack{})
 	s.end(ending{reason: TransportError, err: ErrPanic})
 }
-
-// stack is the stack of the goroutine that logs it.
-type stack struct{}
-
-// LogValue returns the stack as text.
-func (stack) LogValue() slog.Value { return slog.StringValue(string(debug.Stack())) }
 
 // endOnPanic ends a session whose handshake is ended by a panic of the user's code,
 // such as Options.Header, which net/http will report. Unless the receiver is to
