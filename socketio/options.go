@@ -17,7 +17,8 @@ import (
 type Options struct {
 	// Path is the end of the request path that the server answers; requests for
 	// any other path get 404. The default is "/socket.io/". The slash at its end may be
-	// missing, here and in requests. Requests for "/" are served as well, so that the server works behind [http.StripPrefix].
+	// missing, here and in requests. Requests for "/" are served as well, so that the
+	// server works behind [http.StripPrefix].
 	Path string
 
 	// Engine are the options of the transports: heartbeat, CORS and origins,
