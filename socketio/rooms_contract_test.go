@@ -8,6 +8,7 @@ import (
 
 	"github.com/tandem-go/tandem/adapter"
 	"github.com/tandem-go/tandem/socketio"
+	"github.com/tandem-go/tandem/socketio/siotest"
 )
 
 // opaque is an adapter of which no more is known than the interface says.
@@ -18,10 +19,10 @@ func TestSocketsAndCountOfASelection(t *testing.T) {
 		"memory": nil, "another": func(h adapter.Host) adapter.Adapter { return opaque{adapter.NewMemory(h)} },
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := serve(t, &socketio.Options{Adapter: factory})
+			s := siotest.New(t, &socketio.Options{Adapter: factory})
 			sockets := map[string]*socketio.Socket{}
 			for _, id := range []string{"a", "b", "c"} {
-				_, sockets[id] = s.joinSocket(t, "websocket", "/")
+				_, sockets[id] = meet(t, s)
 			}
 			sockets["a"].Join("1")
 			sockets["b"].Join("1", "2")

@@ -62,8 +62,7 @@ func TestArgsMarshalerIsSpreadByEveryEmittingMethod(t *testing.T) {
 
 // What stands for several arguments cannot be an argument beside others, or a part of one.
 func TestArgsMarshalerWithinAnArgumentIsAnError(t *testing.T) {
-	s := serve(t, nil)
-	_, socket := s.joinSocket(t, "websocket", "/")
+	s, _, socket := pair(t, nil)
 	pair := socketio.Args2[int, int]{}
 	for name, args := range map[string][]any{
 		"beside another argument": {1, pair},
