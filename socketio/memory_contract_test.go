@@ -1,6 +1,8 @@
 package socketio_test
 
 import (
+	"encoding/json"
+	"errors"
 	"testing"
 
 	"github.com/tandem-go/tandem/socketio"
@@ -45,3 +47,24 @@ func receivedAll(tb testing.TB, c *siotest.Client, socket *socketio.Socket) {
 	}
 	received(tb, c, "the last one")
 }
+
+// answer returns the answer to an event as JSON, that of an error included.
+func answer(tb testing.TB, c *siotest.Client, event string, args ...any) string {
+	tb.Helper()
+	a, err := c.EmitWithAck(deadline(tb), event, args...)
+	if _, told := errors.AsType[*socketio.Error](err); err != nil && !told {
+		tb.Fatalf("%s: %v", event, err)
+	}
+	return a.String()
+}
+
+// raws are arguments in JSON, as a client wrote them.
+func raws(texts ...string) (args []any) {
+	for _, text := range texts {
+		args = append(args, json.RawMessage(text))
+	}
+	return args
+}
+
+// invalid is the answer to an event with an argument that does not fit.
+func invalid(i int) string { return `[{"error":{"message":"invalid argument ` + itoa(i) + `"}}]` }
