@@ -87,4 +87,12 @@ func TestLocalAndPublishedKeyOfOneNamePanic(t *testing.T) {
 	if n := local.Get(socket); n != 1 {
 		t.Errorf("the value is %d", n)
 	}
+	secret, told := socketio.NewLocalKey[int]("m"), socketio.NewKey[int]("m")
+	told.Set(socket, 3)
+	defer func() {
+		if recover() == nil || told.Get(socket) != 3 {
+			t.Error("a local key takes the place of a published one")
+		}
+	}()
+	secret.Set(socket, 4)
 }

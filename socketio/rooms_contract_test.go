@@ -11,6 +11,23 @@ import (
 	"github.com/tandem-go/tandem/socketio/siotest"
 )
 
+// A socket stays in the room of its own id, whoever takes it out.
+func TestSocketStaysInItsOwnRoom(t *testing.T) {
+	s, c, socket := pair(t, nil)
+	socket.Join("a", "b")
+	socket.Leave(socket.ID(), "a")
+	if err := errors.Join(s.LeaveAll(deadline(t), socket.ID()), s.To("b").LeaveAll(deadline(t), socket.ID())); err != nil {
+		t.Fatal(err)
+	}
+	if rooms := socket.Rooms(); !slices.Equal(rooms, []string{socket.ID(), "b"}) {
+		t.Errorf("it is in %q", rooms)
+	}
+	if err := s.To(socket.ID()).Emit("x"); err != nil {
+		t.Fatal(err)
+	}
+	received(t, c, "x")
+}
+
 // opaque is an adapter of which no more is known than the interface says.
 type opaque struct{ adapter.Adapter }
 

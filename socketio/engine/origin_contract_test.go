@@ -253,7 +253,7 @@ func TestPanicsOfReceiversAreLoggedOnce(t *testing.T) {
 			query := b.poll()
 			b.post(query, "4x")
 		}
-		if got := logs.lines("level=ERROR", "panic=boom", "stack=", "origin_contract_test.go"); len(got) != 1 || len(logs.lines()) != 1 {
+		if got := logs.lines("level=ERROR", "err=boom", "stack=", "origin_contract_test.go"); len(got) != 1 || len(logs.lines()) != 1 {
 			t.Errorf("%d lines, %d of them with a stack", len(logs.lines()), len(got))
 		}
 		b.stop()
