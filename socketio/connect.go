@@ -9,8 +9,8 @@ import (
 	"runtime/debug"
 
 	"github.com/tandem-go/tandem/adapter"
-	"github.com/tandem-go/tandem/socketio/engine"
 	"github.com/tandem-go/tandem/internal/logonce"
+	"github.com/tandem-go/tandem/socketio/engine"
 )
 
 var (

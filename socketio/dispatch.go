@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"github.com/tandem-go/tandem/adapter"
-	"github.com/tandem-go/tandem/socketio/engine"
 	"github.com/tandem-go/tandem/internal/logonce"
+	"github.com/tandem-go/tandem/socketio/engine"
 	"github.com/tandem-go/tandem/socketio/parser"
 )
 

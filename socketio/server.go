@@ -11,9 +11,9 @@ import (
 	"time"
 
 	"github.com/tandem-go/tandem/adapter"
+	"github.com/tandem-go/tandem/internal/logonce"
 	"github.com/tandem-go/tandem/socketio/engine"
 	"github.com/tandem-go/tandem/socketio/internal/exec"
-	"github.com/tandem-go/tandem/internal/logonce"
 	"github.com/tandem-go/tandem/socketio/internal/wheel"
 	"github.com/tandem-go/tandem/socketio/parser"
 )
