@@ -157,8 +157,7 @@ func TestFaultAcksFailOnDisconnect(t *testing.T) {
 // The deadline of the context is the timeout.
 func TestAckTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := serveInMemory(t, nil)
-		c, socket := s.joinSocket(t, "websocket", "/")
+		_, c, socket := pair(t, nil)
 		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
 		defer cancel()
 		start := time.Now()
@@ -170,7 +169,7 @@ func TestAckTimeout(t *testing.T) {
 		if waited := time.Since(start); waited != 3*time.Second {
 			t.Errorf("it came after %v", waited)
 		}
-		c.question("q")
+		received(t, c, "q")
 	})
 }
 
@@ -273,13 +272,13 @@ func nobodyIsAsked(t *testing.T, s *testServer, clients [3]*client) {
 // Without a timeout the reference gives up after a millisecond. Here the default timeout applies.
 func TestFaultBroadcastAckWithoutTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := serveInMemory(t, &socketio.Options{AckTimeout: 7 * time.Second})
-		quick, slow, silent := s.join(t, "websocket"), s.join(t, "websocket"), s.join(t, "websocket")
+		s, quick, _ := pair(t, &socketio.Options{AckTimeout: 7 * time.Second})
+		slow, silent := s.Connect(nil), s.Connect(nil)
 		start := time.Now()
 		go func() {
-			quick.answer("q", "[1]")
+			_ = received(t, quick, "q").Ack(1)
 			time.Sleep(6 * time.Second)
-			slow.answer("q", "[2]")
+			_ = received(t, slow, "q").Ack(2)
 		}()
 		all, err := socketio.AllAs[int](s.EmitWithAck(t.Context(), "q"))
 		if waited := time.Since(start); waited != 7*time.Second {
@@ -292,19 +291,19 @@ func TestFaultBroadcastAckWithoutTimeout(t *testing.T) {
 		if len(all) != 2 || all[0] != 1 || all[1] != 2 {
 			t.Errorf("the answers are %v", all)
 		}
-		silent.question("q")
+		received(t, silent, "q")
 	})
 }
 
 // Who has set a deadline waits that long, whatever the default timeout is.
 func TestBroadcastAckWithALongDeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := serveInMemory(t, &socketio.Options{AckTimeout: 7 * time.Second})
-		quick, slow := s.join(t, "websocket"), s.join(t, "polling")
+		s, quick, _ := pair(t, &socketio.Options{AckTimeout: 7 * time.Second})
+		slow := s.Connect(nil)
 		go func() {
-			quick.answer("q", "[1]")
+			_ = received(t, quick, "q").Ack(1)
 			time.Sleep(time.Minute)
-			slow.answer("q", "[2]")
+			_ = received(t, slow, "q").Ack(2)
 		}()
 		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 		defer cancel()
@@ -320,7 +319,7 @@ func TestAnsweredOnce(t *testing.T) {
 	answers := map[string]any{"string": "x", "number": 7, "bool": true, "raw": json.RawMessage("[1]"), "struct": struct{ A int }{1}, "nothing": nil}
 	for _, later := range []bool{false, true} {
 		t.Run("AckFunc before: "+strconv.FormatBool(later), func(t *testing.T) {
-			s := serve(t, nil).echo()
+			s, c, socket := pair(t, nil)
 			s.Wrap(func(next socketio.Handler) socketio.Handler {
 				return socketio.HandlerFunc(func(ctx context.Context, e *socketio.Event) error {
 					ack := e.Ack
@@ -349,14 +348,16 @@ func TestAnsweredOnce(t *testing.T) {
 			for _, name := range []string{"bool", "struct", "nothing"} {
 				socketio.OnWithAck(s, name, func(context.Context, *socketio.Socket, socketio.None) (any, error) { return answers[name], nil })
 			}
-			c := s.join(t, "websocket")
-			for name, answer := range answers {
-				raw, err := json.Marshal(answer)
+			for name, want := range answers {
+				raw, err := json.Marshal(want)
 				if err != nil {
 					t.Fatal(err)
 				}
-				c.run(`> 21["`+name+`"]`, `< 31[`+string(raw)+`]`, "sync")
+				if got := answer(t, c, name); got != "["+string(raw)+"]" {
+					t.Errorf("%s is answered with %s", name, got)
+				}
 			}
+			receivedAll(t, c, socket)
 		})
 	}
 }

@@ -12,15 +12,18 @@ import (
 	"github.com/tandem-go/tandem/adapter"
 	"github.com/tandem-go/tandem/socketio"
 	"github.com/tandem-go/tandem/socketio/parser"
+	"github.com/tandem-go/tandem/socketio/siotest"
 )
 
 // Answers that do not fit are reported one by one; those that do are returned nevertheless.
 func TestAllAs(t *testing.T) {
-	s := serve(t, nil)
-	clients := []*client{s.join(t, "websocket"), s.join(t, "polling"), s.join(t, "websocket")}
+	s := siotest.New(t, nil)
+	clients := []*siotest.Client{s.Connect(nil), s.Connect(nil), s.Connect(nil)}
 	asked := askAll(deadline(t), s)
-	for i, data := range []string{`[1]`, `["x"]`, `[]`} {
-		clients[i].answer("q", data)
+	for i, args := range [][]any{{1}, {"x"}, {}} {
+		if err := received(t, clients[i], "q").Ack(args...); err != nil {
+			t.Fatal(err)
+		}
 	}
 	got := await(t, "the answers", asked)
 	all, err := socketio.AllAs[int](got.all, got.err)
@@ -42,14 +45,15 @@ func TestAllAs(t *testing.T) {
 
 // Arguments can be looked at without decoding them.
 func TestArgsUndecoded(t *testing.T) {
-	s := serve(t, nil).echo()
+	s, c, socket := pair(t, nil)
 	got := make(chan socketio.Args, 1)
 	socketio.On(s, "x", func(_ context.Context, _ *socketio.Socket, a socketio.Args) error {
 		got <- a
 		return nil
 	})
-	c, socket := s.joinSocket(t, "websocket", "/")
-	c.send(`51-["x",{"a":{"_placeholder":true,"num":0}},2]`, bin("blob"))
+	if err := c.Emit("x", map[string][]byte{"a": []byte("blob")}, 2); err != nil {
+		t.Fatal(err)
+	}
 	a := await(t, "the event", got)
 	if a.Len() != 2 || string(a.Raw(0)) != `{"a":{"_placeholder":true,"num":0}}` || string(a.Raw(1)) != "2" || a.Raw(2) != nil || a.Raw(-1) != nil {
 		t.Errorf("the arguments are %s and %s", a.Raw(0), a.Raw(1))
@@ -65,7 +69,9 @@ func TestArgsUndecoded(t *testing.T) {
 		a, err := socket.Compress(false).EmitWithAck(context.Background(), "q")
 		answer <- asked{a, err}
 	}()
-	c.answer("q", "[5]")
+	if err := received(t, c, "q").Ack(5); err != nil {
+		t.Fatal(err)
+	}
 	if r := await(t, "the answer", answer); r.err != nil || string(r.args.Raw(0)) != "5" {
 		t.Errorf("the answer is %v (%v)", r.args, r.err)
 	}

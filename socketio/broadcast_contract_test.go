@@ -12,6 +12,7 @@ import (
 	"weak"
 
 	"github.com/tandem-go/tandem/socketio"
+	"github.com/tandem-go/tandem/socketio/siotest"
 )
 
 // crowd are clients a, b, c and d; a and b are in room 1, b and c in room 2, d in none.
@@ -288,8 +289,7 @@ func TestRemoteSocketMethods(t *testing.T) {
 
 // Values attached to sockets.
 func TestKeys(t *testing.T) {
-	s := serve(t, nil)
-	_, socket := s.joinSocket(t, "websocket", "/")
+	_, _, socket := pair(t, nil)
 	n, text := socketio.NewKey[int]("n"), socketio.NewKey[string]("n")
 	if v, ok := n.Lookup(socket); v != 0 || ok || n.Get(socket) != 0 {
 		t.Errorf("a value was there: %v", v)
@@ -311,8 +311,7 @@ func TestKeys(t *testing.T) {
 
 // A value that is removed from a socket does not stay in memory with it.
 func TestKeysThatAreDeletedKeepNothing(t *testing.T) {
-	s := serve(t, nil)
-	_, socket := s.joinSocket(t, "websocket", "/")
+	_, _, socket := pair(t, nil)
 	keys := make([]socketio.Key[*[1000]byte], 3)
 	values := make([]weak.Pointer[[1000]byte], len(keys))
 	for i := range keys {
@@ -333,8 +332,7 @@ func TestKeysThatAreDeletedKeepNothing(t *testing.T) {
 
 // Values may be attached, read and removed at any time.
 func TestKeysOfManyGoroutines(t *testing.T) {
-	s := serve(t, nil)
-	_, socket := s.joinSocket(t, "websocket", "/")
+	s, _, socket := pair(t, nil)
 	const goroutines, rounds = 8, 300
 	shared := socketio.NewKey[int]("shared")
 	var all sync.WaitGroup
@@ -396,7 +394,7 @@ func TestOnAnyOutgoing(t *testing.T) {
 
 // Server events on a server of its own.
 func TestServerEventsAlone(t *testing.T) {
-	s := serve(t, nil)
+	s := siotest.New(t, nil)
 	socketio.OnServer(s, "x", func(context.Context, int) error {
 		t.Error("a server got its own event")
 		return nil

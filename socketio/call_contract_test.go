@@ -10,6 +10,7 @@ import (
 
 	"github.com/tandem-go/tandem/adapter"
 	"github.com/tandem-go/tandem/socketio"
+	"github.com/tandem-go/tandem/socketio/siotest"
 )
 
 // lingering is an adapter that does not let a socket leave before the test says so.
@@ -26,13 +27,13 @@ func (l lingering) LeaveAll(p adapter.Peer) {
 
 // A handler that waits for an answer with its own context learns that the client has gone, not that time is over.
 func TestEmitWithAckInAHandlerOfALeavingSocket(t *testing.T) {
-	for name, leave := range map[string]func(c *client){
-		"client leaves":   func(c *client) { c.send("1") },
-		"connection ends": func(c *client) { c.close() },
+	for name, leave := range map[string]func(c *siotest.Client) error{
+		"client leaves":   (*siotest.Client).Disconnect,
+		"connection ends": (*siotest.Client).Close,
 	} {
 		t.Run(name, func(t *testing.T) {
 			left := make(chan struct{})
-			s := serve(t, &socketio.Options{Adapter: func(h adapter.Host) adapter.Adapter {
+			s, c, _ := pair(t, &socketio.Options{Adapter: func(h adapter.Host) adapter.Adapter {
 				return lingering{adapter.NewMemory(h), left}
 			}})
 			got := make(chan error, 1)
@@ -42,10 +43,11 @@ func TestEmitWithAckInAHandlerOfALeavingSocket(t *testing.T) {
 				close(left)
 				return nil
 			})
-			c, _ := s.joinSocket(t, "websocket", "/")
-			c.send(`2["x"]`)
-			c.question("q")
-			leave(c)
+			if err := c.Emit("x"); err != nil {
+				t.Fatal(err)
+			}
+			received(t, c, "q")
+			_ = leave(c)
 			if err := await(t, "the end of the wait", got); !errors.Is(err, socketio.ErrDisconnected) {
 				t.Errorf("the wait ends with %v", err)
 			}
@@ -56,8 +58,7 @@ func TestEmitWithAckInAHandlerOfALeavingSocket(t *testing.T) {
 // Without a deadline the answer of one client is awaited for AckTimeout, as those of many are.
 func TestAckTimeoutOfOneSocket(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := serveInMemory(t, &socketio.Options{AckTimeout: 7 * time.Second})
-		c, socket := s.joinSocket(t, "websocket", "/")
+		_, c, socket := pair(t, &socketio.Options{AckTimeout: 7 * time.Second})
 		start := time.Now()
 		ctx, cancel := context.WithTimeout(context.Background(), time.Hour)
 		defer cancel()
@@ -88,7 +89,7 @@ func TestAckTimeoutOfOneSocket(t *testing.T) {
 			if took := time.Since(start); took != 7*time.Second {
 				t.Errorf("it took %v", took)
 			}
-			c.question("q")
+			received(t, c, "q")
 			start = time.Now()
 		}
 	})
@@ -97,8 +98,7 @@ func TestAckTimeoutOfOneSocket(t *testing.T) {
 // What a wait's own deadline allows counts, longer than AckTimeout or shorter, and ends the wait only.
 func TestWaitHasItsOwnDeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := serveInMemory(t, &socketio.Options{AckTimeout: 7 * time.Second})
-		c, socket := s.joinSocket(t, "websocket", "/")
+		_, c, socket := pair(t, &socketio.Options{AckTimeout: 7 * time.Second})
 		call, err := socket.Call("q")
 		if err != nil {
 			t.Fatal(err)
@@ -115,7 +115,9 @@ func TestWaitHasItsOwnDeadline(t *testing.T) {
 		if took := time.Since(start); took != 21*time.Second {
 			t.Errorf("the waits took %v", took)
 		}
-		c.answer("q", "[5]")
+		if err := received(t, c, "q").Ack(5); err != nil {
+			t.Fatal(err)
+		}
 		<-call.Done()
 		for range 2 {
 			if n, err := socketio.As[int](call.Wait(context.Background())); n != 5 || err != nil {
@@ -127,8 +129,7 @@ func TestWaitHasItsOwnDeadline(t *testing.T) {
 
 // A call ends with its socket, and one that cannot be made says why.
 func TestCallEnds(t *testing.T) {
-	s := serve(t, &socketio.Options{MaxPendingAcks: 1})
-	c, socket := s.joinSocket(t, "websocket", "/")
+	_, c, socket := pair(t, &socketio.Options{MaxPendingAcks: 1})
 	call, err := socket.Call("q")
 	if err != nil {
 		t.Fatal(err)
@@ -139,7 +140,7 @@ func TestCallEnds(t *testing.T) {
 	if _, err := socket.Call("connect"); !errors.Is(err, socketio.ErrReservedEvent) {
 		t.Errorf("a reserved name: %v", err)
 	}
-	c.close()
+	_ = c.Close()
 	await(t, "the end of the call", call.Done())
 	if _, err := call.Wait(deadline(t)); !errors.Is(err, socketio.ErrDisconnected) {
 		t.Errorf("it ends with %v", err)

@@ -124,6 +124,11 @@ func (a *aside) add(t asideTask, held int) (more int) {
 	return more
 }
 
+// runs reports whether an event is among those that run.
+func (a *aside) runs(e *Event) bool {
+	return slices.ContainsFunc(a.running, func(t asideTask) bool { return t.e == e })
+}
+
 // remove removes an event, and returns how many bytes are to be given back.
 func (a *aside) remove(e *Event) (back int) {
 	a.running = slices.DeleteFunc(a.running, func(t asideTask) bool { return t.e == e })

@@ -42,6 +42,17 @@ func TestConcurrentHandlers(t *testing.T) {
 					anys = append(anys, n)
 					return err
 				}))
+				var wrapped, mostWrapped atomic.Int32
+				s.Wrap(func(next socketio.Handler) socketio.Handler {
+					return socketio.HandlerFunc(func(ctx context.Context, e *socketio.Event) error {
+						if e.Name == "ordinary" {
+							return next.ServeEvent(ctx, e)
+						}
+						mostWrapped.Store(max(mostWrapped.Load(), wrapped.Add(1)))
+						defer wrapped.Add(-1)
+						return next.ServeEvent(ctx, e)
+					})
+				})
 				ordinary := make(chan time.Duration, 1)
 				socketio.On(s, "ordinary", func(context.Context, *socketio.Socket, int) error {
 					ordinary <- time.Since(start)
@@ -65,8 +76,8 @@ func TestConcurrentHandlers(t *testing.T) {
 				if at, last := <-ordinary, time.Duration((10-1)/limit)*200*time.Millisecond; at != last {
 					t.Errorf("the ordinary event was handled after %v, want %v", at, last)
 				}
-				if n := int(most.Load()); n != min(limit, 10) {
-					t.Errorf("%d handlers ran at a time", n)
+				if n, m := int(most.Load()), int(mostWrapped.Load()); n != min(limit, 10) || m != n {
+					t.Errorf("%d handlers ran at a time, with %d middlewares around them", n, m)
 				}
 				if !slices.IsSorted(anys) || len(anys) != 11 {
 					t.Errorf("the catch-all function saw %v", anys)

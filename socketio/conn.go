@@ -418,7 +418,7 @@ func (c *conn) OnClose(session *engine.Session, r engine.Reason, err error) {
 	}
 	tell(srv, srv.observe.closed, ClosedInfo{Conn: session, Reason: r, Err: err})
 	if ctx := context.Background(); srv.log.Enabled(ctx, slog.LevelDebug) { // or its arguments would cost something
-		srv.log.DebugContext(ctx, "socketio: connection closed", "session", session.ID(), "reason", string(r), "err", err)
+		srv.log.DebugContext(ctx, "socketio: connection closed", "session", session.ID(), "reason", string(r), "err", loggable(err))
 	}
 }
 

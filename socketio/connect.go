@@ -9,8 +9,8 @@ import (
 	"runtime/debug"
 
 	"github.com/tandem-go/tandem/adapter"
-	"github.com/tandem-go/tandem/socketio/engine"
 	"github.com/tandem-go/tandem/internal/logonce"
+	"github.com/tandem-go/tandem/socketio/engine"
 )
 
 var (
@@ -73,7 +73,7 @@ func (c *conn) refuse(namespace string, cause error) error {
 	tell(srv, srv.observe.refused, RefusedInfo{Conn: c.session, Namespace: namespace, Err: cause})
 	data, err := srv.marshal(clientError(cause))
 	if err != nil {
-		srv.warn("socketio: encode connect error", "namespace", logonce.Cut(namespace), "err", err)
+		srv.warn("socketio: encode connect error", "namespace", logonce.Cut(namespace), "err", loggable(err))
 		data = []byte(`{"message":"` + internalError + `"}`)
 	}
 	data = bytes.ToValidUTF8(data, []byte("\uFFFD")) // or the client closes the connection
@@ -202,7 +202,7 @@ func (s *Socket) protect(fn func(context.Context) error) (err error) {
 
 // refused ends a socket that a guard has refused. The connection stays.
 func (s *Socket) refused(cause error) {
-	if clientError(cause).Message == internalError {
+	if !s.blame(cause) && clientError(cause).Message == internalError {
 		s.reportGuard(cause)
 	}
 	if s.close("", nil) == stateConnecting {

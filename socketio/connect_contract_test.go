@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/tandem-go/tandem/socketio"
+	"github.com/tandem-go/tandem/socketio/siotest"
 )
 
 // journal records what happens in which order.
@@ -234,7 +235,7 @@ func TestRoomsOfRefusedSockets(t *testing.T) {
 
 // Guards of a namespace run for each client and namespace; what one of them finds out is there in the handlers.
 func TestGuardsOfEachNamespace(t *testing.T) {
-	s := serve(t, nil)
+	s := siotest.New(t, nil)
 	var j journal
 	key := socketio.NewKey[string]("user")
 	for _, name := range []string{"/", "/a"} {
@@ -252,28 +253,27 @@ func TestGuardsOfEachNamespace(t *testing.T) {
 			return nil
 		})
 	}
-	c := s.open(t, "websocket")
-	c.run(`> 0{"user":"u1"}`, `< 0{"sid":"*"}`)
+	s.Connect(&siotest.Options{Auth: map[string]string{"user": "u1"}})
 	j.expect(t, "/ u1")
-	c.run(`> 0/a,{"user":"u2"}`, `< 0/a,{"sid":"*"}`)
+	s.Connect(&siotest.Options{Namespace: "/a", Auth: map[string]string{"user": "u2"}})
 	j.expect(t, "/ u1", "/a u2")
 }
 
 // Guards that are added later do not concern a client whose guards run already.
 func TestGuardsAddedWhileOthersRun(t *testing.T) {
-	s := serve(t, nil)
+	s := siotest.New(t, nil)
 	entered, leave := make(chan struct{}), make(chan struct{})
 	s.Use(func(context.Context, *socketio.Socket) error {
 		close(entered)
 		<-leave
 		return nil
 	})
-	c := s.open(t, "websocket")
-	c.send("0")
-	await(t, "the guard", entered)
-	s.Use(func(context.Context, *socketio.Socket) error { return &socketio.Error{Message: "late"} })
-	close(leave)
-	c.expect(`0{"sid":"*"}`)
+	go func() {
+		defer close(leave)
+		<-entered
+		s.Use(func(context.Context, *socketio.Socket) error { return &socketio.Error{Message: "late"} })
+	}()
+	s.Connect(nil)
 }
 
 // The handshake: node-behaviour.md 1.9.
@@ -352,14 +352,7 @@ func checkHandshakeJSON(t *testing.T, h *socketio.Handshake) {
 
 // A client that sends no payload has an empty object for auth.
 func TestHandshakeWithoutAuth(t *testing.T) {
-	s := serve(t, nil)
-	got := make(chan *socketio.Socket, 1)
-	s.OnConnect(func(_ context.Context, s *socketio.Socket) error {
-		got <- s
-		return nil
-	})
-	s.join(t, "websocket")
-	socket := await(t, "the socket", got)
+	_, _, socket := pair(t, nil)
 	auth := map[string]any{"left": "alone"}
 	if err := socket.Auth(&auth); err != nil || len(auth) != 1 {
 		t.Errorf("auth is %v (%v)", auth, err)

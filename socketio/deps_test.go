@@ -5,8 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"io/fs"
+	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -88,6 +91,40 @@ func importRules() []importRule {
 			says: "quic-go is imported by socketio/webtransport only",
 			of:   []string{""}, but: []string{"socketio/webtransport", "examples"}, deny: []string{quic},
 		},
+	}
+}
+
+// Errors are logged under one key, "err", by all packages of the library.
+func TestErrorsAreLoggedUnderOneKey(t *testing.T) {
+	other := regexp.MustCompile(`"(e|error|cause|panic|reason_error)",`)
+	logs := regexp.MustCompile(`\b(Debug|Info|Warn|Error|Log|Event|failed|warn)(Context)?\(`)
+	seen := 0
+	for _, dir := range []string{"../adapter", "../redisadapter", "."} {
+		err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+			if err != nil || d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+				return err
+			}
+			text, err := os.ReadFile(path)
+			if err != nil {
+				return err
+			}
+			for line := range strings.Lines(string(text)) {
+				if !logs.MatchString(line) {
+					continue
+				}
+				seen += strings.Count(line, `"err",`)
+				if key := other.FindString(line); key != "" {
+					t.Errorf("%s: the key %s in: %s", path, key, line)
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if seen < 5 {
+		t.Errorf("only %d lines of the log have an error", seen)
 	}
 }
 

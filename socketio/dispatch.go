@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"github.com/tandem-go/tandem/adapter"
-	"github.com/tandem-go/tandem/socketio/engine"
 	"github.com/tandem-go/tandem/internal/logonce"
+	"github.com/tandem-go/tandem/socketio/engine"
 	"github.com/tandem-go/tandem/socketio/parser"
 )
 
@@ -308,7 +308,7 @@ func (s *Socket) answerError(e *Event, err error) {
 		return
 	}
 	answer := clientError(err)
-	if answer.Message == internalError {
+	if answer.Message == internalError || find[ArgError](err) != nil {
 		s.report(e.Name, err)
 	}
 	type failure struct {

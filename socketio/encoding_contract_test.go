@@ -77,8 +77,7 @@ func TestEmitThatCannotBeEncoded(t *testing.T) {
 		{"parser of one's own", &pickyParser{}, "refused", errRefused},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			s := serve(t, &socketio.Options{Parser: tt.parser}).echo()
-			c, socket := s.joinSocket(t, "websocket", "/")
+			s, c, socket := pair(t, &socketio.Options{Parser: tt.parser})
 			ctx := deadline(t)
 			for name, emit := range map[string]func(args ...any) error{
 				"Emit to one": func(args ...any) error { return socket.Emit(tt.event, args...) },
@@ -96,27 +95,23 @@ func TestEmitThatCannotBeEncoded(t *testing.T) {
 					t.Errorf("%s returns %v", name, err)
 				}
 			}
-			c.sync()
+			receivedAll(t, c, socket)
 		})
 	}
 }
 
-// serveWithHost starts a server and returns what the adapter of its main namespace gets to see of it.
-func serveWithHost(t *testing.T, opts *socketio.Options) (*testServer, adapter.Host) {
-	t.Helper()
-	var host adapter.Host
-	opts.Adapter = func(h adapter.Host) adapter.Adapter {
-		host = h
+// hosting makes the adapter of the main namespace known to a test by what it gets to see of the server.
+func hosting(host *adapter.Host) *socketio.Options {
+	return &socketio.Options{Parser: &pickyParser{}, Adapter: func(h adapter.Host) adapter.Adapter {
+		*host = h
 		return adapter.NewMemory(h)
-	}
-	return serve(t, opts), host
+	}}
 }
 
 // A question that only turns out to be impossible when it is to be sent is waited for by nobody.
 func TestQuestionThatCannotBeEncoded(t *testing.T) {
-	s, host := serveWithHost(t, &socketio.Options{Parser: &pickyParser{}})
-	s.echo()
-	c, socket := s.joinSocket(t, "websocket", "/")
+	var host adapter.Host
+	s, c, socket := pair(t, hosting(&host))
 	if all, err := s.EmitWithAck(deadline(t), "question"); len(all) != 0 || err != nil {
 		t.Errorf("%d answers (%v)", len(all), err)
 	}
@@ -128,14 +123,13 @@ func TestQuestionThatCannotBeEncoded(t *testing.T) {
 	if len(answers) != 1 || answers[0] {
 		t.Errorf("the answers are %v", answers)
 	}
-	c.sync()
+	receivedAll(t, c, socket)
 }
 
 // A parser that panics does so once for a broadcast. If the adapter goes on with it nobody gets it.
 func TestBroadcastAfterPanic(t *testing.T) {
-	s, host := serveWithHost(t, &socketio.Options{Parser: &pickyParser{}})
-	s.echo()
-	c, socket := s.joinSocket(t, "websocket", "/")
+	var host adapter.Host
+	_, c, socket := pair(t, hosting(&host))
 	peer, _ := host.Peer(socket.ID())
 	p := &adapter.Packet{Type: adapter.Event, Namespace: "/", Data: []byte(`["panic"]`)}
 	deliver := func() (panicked any) {
@@ -149,7 +143,7 @@ func TestBroadcastAfterPanic(t *testing.T) {
 	if v := deliver(); v != nil {
 		t.Errorf("the second time it panics with %v", v)
 	}
-	c.sync()
+	receivedAll(t, c, socket)
 }
 
 // marshalFunc is a value that encodes itself.
@@ -203,7 +197,7 @@ func TestAckBesideOneThatFails(t *testing.T) {
 
 // An answer that the packet format does not take keeps no other one from being sent.
 func TestAckThatCannotBeSent(t *testing.T) {
-	s := serve(t, &socketio.Options{Parser: &pickyParser{}}).echo()
+	s, c, socket := pair(t, &socketio.Options{Parser: &pickyParser{}})
 	for name, ack := range map[string]func(*socketio.Event) func(...any) error{
 		"at once": func(e *socketio.Event) func(...any) error { return e.Ack },
 		"later":   (*socketio.Event).AckFunc,
@@ -222,5 +216,10 @@ func TestAckThatCannotBeSent(t *testing.T) {
 			return nil
 		}))
 	}
-	s.join(t, "websocket").run(`> 21["at once"]`, `< 31["fine"]`, `> 22["later"]`, `< 32["fine"]`, "sync")
+	for _, event := range []string{"at once", "later"} {
+		if got := answer(t, c, event); got != `["fine"]` {
+			t.Errorf("%s: the answer is %s", event, got)
+		}
+	}
+	receivedAll(t, c, socket)
 }

@@ -98,8 +98,7 @@ func TestObserversThatPanic(t *testing.T) {
 
 // A value attached to a socket that panics while it is encoded is left out of the description.
 func TestDataThatPanics(t *testing.T) {
-	s := serve(t, nil).echo()
-	_, socket := s.joinSocket(t, "websocket", "/")
+	s, _, socket := pair(t, nil)
 	socketio.NewKey[panicking]("bad").Set(socket, panicking{})
 	socketio.NewKey[int]("good").Set(socket, 7)
 	found, err := s.FetchSockets(deadline(t))

@@ -83,8 +83,7 @@ func ExampleNamespace_Concurrent() {
 	}
 	clients.Wait()
 	fmt.Println(pages)
-	check(c.Close())
-	check(io.Shutdown(ctx))
+	end(ctx, io, c)
 	// Output: [page 0 page 1 page 2]
 }
 
@@ -109,8 +108,7 @@ func ExampleEvent_SetArgs() {
 
 	c := connect(ctx, io, nil)
 	fmt.Println(c.EmitWithAck(ctx, "say", "  hello "))
-	check(c.Close())
-	check(io.Shutdown(ctx))
+	end(ctx, io, c)
 	// Output: ["hello"] <nil>
 }
 
@@ -134,8 +132,7 @@ func ExampleOptions_connContext() {
 	c, err := siotest.Connect(ctx, authenticated, &siotest.Options{Header: http.Header{"X-User": {"ann"}}})
 	check(err)
 	fmt.Println(c.EmitWithAck(ctx, "who am I"))
-	check(c.Close())
-	check(io.Shutdown(ctx))
+	end(ctx, io, c)
 	// Output: ["ann"] <nil>
 }
 
@@ -159,8 +156,7 @@ func ExampleNewLocalKey() {
 	for _, s := range sockets {
 		fmt.Printf("%s, %s\n", s.Data(), token.Get(s)) // here it is, since the socket is one of this server
 	}
-	check(c.Close())
-	check(io.Shutdown(ctx))
+	end(ctx, io, c)
 	// Output: {"name":"ann"}, secret
 }
 
@@ -184,8 +180,7 @@ func ExampleBroadcast_Count() {
 	rooms, err := io.AllRooms(ctx)
 	check(err)
 	fmt.Println(len(rooms), slices.Contains(rooms, "lobby"), slices.Contains(rooms, c.ID()))
-	check(c.Close())
-	check(io.Shutdown(ctx))
+	end(ctx, io, c)
 	// Output:
 	// 1 <nil>
 	// true

@@ -28,6 +28,14 @@ func connect(ctx context.Context, io http.Handler, auth any) *siotest.Client {
 	return c
 }
 
+// end ends an example: its clients leave, and its server shuts down.
+func end(ctx context.Context, io *socketio.Server, clients ...*siotest.Client) {
+	for _, c := range clients {
+		check(c.Close())
+	}
+	check(io.Shutdown(ctx))
+}
+
 func exampleContext() (context.Context, context.CancelFunc) {
 	return context.WithTimeout(context.Background(), time.Minute)
 }
@@ -59,9 +67,7 @@ func Example() {
 	check(err)
 	fmt.Printf("%s %s\n", e.Name, e.Args)
 
-	check(ann.Close())
-	check(bob.Close())
-	check(io.Shutdown(ctx))
+	end(ctx, io, ann, bob)
 	// Output: said ["hello"]
 }
 
@@ -83,8 +89,7 @@ func ExampleOnWithAck() {
 	answer, err = c.EmitWithAck(ctx, "divide", 42, 0)
 	fmt.Println(answer, err)
 
-	check(c.Close())
-	check(io.Shutdown(ctx))
+	end(ctx, io, c)
 	// Output:
 	// [7]
 	// [{"error":{"message":"division by zero"}}] division by zero
@@ -114,8 +119,7 @@ func ExampleEventOf() {
 	check(err)
 	fmt.Printf("%s\n", answer)
 
-	check(c.Close())
-	check(io.Shutdown(ctx))
+	end(ctx, io, c)
 	// Output:
 	// move [{"X":3,"Y":4}]
 	// [{"X":2,"Y":2}]
@@ -147,8 +151,7 @@ func ExampleNamespace_Use() {
 	check(err)
 	fmt.Printf("%s\n", answer)
 
-	check(c.Close())
-	check(io.Shutdown(ctx))
+	end(ctx, io, c)
 	// Output:
 	// not authorized {"code":401}
 	// ["ann"]
@@ -176,8 +179,7 @@ func ExampleNamespace_Wrap() {
 		fmt.Println(answer, err)
 	}
 
-	check(c.Close())
-	check(io.Shutdown(ctx))
+	end(ctx, io, c)
 	// Output:
 	// [49] <nil>
 	// [{"error":{"message":"too many arguments"}}] too many arguments
@@ -202,8 +204,7 @@ func ExampleSocket_EmitWithAck() {
 	check(e.Ack(42))
 	fmt.Println(<-ages)
 
-	check(c.Close())
-	check(io.Shutdown(ctx))
+	end(ctx, io, c)
 	// Output: 42
 }
 
@@ -260,8 +261,7 @@ func ExampleBroadcast_FetchSockets() {
 	check(err)
 	fmt.Println(e.Name)
 
-	check(c.Close())
-	check(io.Shutdown(ctx))
+	end(ctx, io, c)
 	// Output:
 	// true lobby
 	// welcome
@@ -283,8 +283,7 @@ func ExampleEvent_AckFunc() {
 	check(err)
 	fmt.Printf("%s\n", answer)
 
-	check(c.Close())
-	check(io.Shutdown(ctx))
+	end(ctx, io, c)
 	// Output: ["done"]
 }
 
@@ -311,8 +310,7 @@ func ExampleObserver() {
 	i := <-closed
 	fmt.Println(i.Reason, i.Err, slow.Load())
 
-	check(c.Close())
-	check(io.Shutdown(ctx))
+	end(ctx, io, c)
 	// Output: forced close <nil> 0
 }
 
@@ -339,8 +337,7 @@ func ExampleSocket_Flush() {
 	check(err)
 	fmt.Printf("%s\n", rows)
 
-	check(c.Close())
-	check(io.Shutdown(ctx))
+	end(ctx, io, c)
 	// Output: [1000]
 }
 
@@ -358,8 +355,7 @@ func ExampleBroadcast_Backlog() {
 		fmt.Println("somebody has taken nothing for a second")
 	}
 
-	check(c.Close())
-	check(io.Shutdown(ctx))
+	end(ctx, io, c)
 	// Output:
 }
 

@@ -9,11 +9,12 @@ import (
 
 	"github.com/tandem-go/tandem/socketio"
 	"github.com/tandem-go/tandem/socketio/parser"
+	"github.com/tandem-go/tandem/socketio/siotest"
 )
 
 // An argument that was not sent is nil where the type has a nil for it, and an error elsewhere.
 func TestMissingArgument(t *testing.T) {
-	s := serve(t, nil)
+	s, c, _ := pair(t, nil)
 	type message struct{ Text string }
 	socketio.OnWithAck(s, "pointer", func(_ context.Context, _ *socketio.Socket, m *message) (bool, error) { return m == nil, nil })
 	socketio.OnWithAck(s, "any", func(_ context.Context, _ *socketio.Socket, v any) (bool, error) { return v == nil, nil })
@@ -25,12 +26,15 @@ func TestMissingArgument(t *testing.T) {
 	socketio.OnWithAck(s, "string", func(_ context.Context, _ *socketio.Socket, _ string) (bool, error) { return true, nil })
 	socketio.OnWithAck(s, "slice", func(_ context.Context, _ *socketio.Socket, _ []byte) (bool, error) { return true, nil })
 	socketio.OnWithAck(s, "struct", func(_ context.Context, _ *socketio.Socket, _ message) (bool, error) { return true, nil })
-	c := s.join(t, "websocket")
-	for name, args := range map[string]string{"pointer": "", "any": "", "json": "", "raw": "", "second": ",5"} {
-		c.run(`> 21["`+name+`"`+args+`]`, `< 31[true]`)
+	for name, args := range map[string][]any{"pointer": nil, "any": nil, "json": nil, "raw": nil, "second": {5}} {
+		if got := answer(t, c, name, args...); got != `[true]` {
+			t.Errorf("%s: the answer is %s", name, got)
+		}
 	}
 	for _, name := range []string{"string", "slice", "struct"} {
-		c.run(`> 21["`+name+`"]`, `< 31[{"error":{"message":"invalid argument 0"}}]`)
+		if got := answer(t, c, name); got != invalid(0) {
+			t.Errorf("%s: the answer is %s", name, got)
+		}
 	}
 	if v, err := socketio.As[*message](socketio.Args{}, nil); v != nil || err != nil {
 		t.Errorf("an answer without arguments gives %v, %v", v, err)
@@ -55,34 +59,53 @@ func TestWholeDoublesFitIntegers(t *testing.T) {
 		S string         `json:"s"`
 		A any            `json:"a"`
 	}
-	s := serve(t, nil)
+	s, c, _ := pair(t, nil)
 	echo(s, "int", func(n int) any { return n })
 	echo(s, "int8", func(n int8) any { return n })
 	echo(s, "uint64", func(n uint64) any { return n })
 	echo(s, "pair", func(n socketio.Args2[int, numbers]) any { return []any{n.A, n.B} })
-	c := s.join(t, "websocket")
-	const invalid = `{"error":{"message":"invalid argument 0"}}`
 	for _, tt := range []struct{ event, arg, want string }{
-		{"int", "5.0", "5"},
-		{"int", "-5.000", "-5"}, {"int", "1e3", "1000"}, {"int", "12.5E+1", "125"}, {"int", "1500e-2", "15"}, {"int", "0.0", "0"}, {"int", "-0.0", "0"},
-		{"int", "9007199254740993.0", "9007199254740993"}, {"uint64", "18446744073709551615.0", "18446744073709551615"},
-		{"int", "5.5", invalid}, {"int", `"5"`, invalid}, {"int", `"5.0"`, invalid}, {"int", "1e30", invalid}, {"int", "1e999999999999", invalid}, {"int", "5e-1", invalid},
-		{"int8", "1e3", invalid}, {"uint64", "-1.0", invalid}, {"int8", "-128.0", "-128"},
-		{"pair", `2.0,{"i":3.0,"u":1e2,"f":1.5,"l":[1.0,-2.0],"m":{"1.0":4.0},"s":"5.0","a":[6.0,"7.0e1"]}`, `[2,{"i":3,"u":100,"f":1.5,"l":[1,-2],"m":{"1.0":4},"s":"5.0","a":[6,"7.0e1"]}]`},
-		{"pair", `2,{"i":3.5}`, `{"error":{"message":"invalid argument 1"}}`},
+		{"int", "5.0", "[5]"},
+		{"int", "-5.000", "[-5]"},
+		{"int", "1e3", "[1000]"},
+		{"int", "12.5E+1", "[125]"},
+		{"int", "1500e-2", "[15]"},
+		{"int", "0.0", "[0]"},
+		{"int", "-0.0", "[0]"},
+		{"int", "9007199254740993.0", "[9007199254740993]"},
+		{"uint64", "18446744073709551615.0", "[18446744073709551615]"},
+		{"int", "5.5", invalid(0)},
+		{"int", `"5"`, invalid(0)},
+		{"int", `"5.0"`, invalid(0)},
+		{"int", "1e30", invalid(0)},
+		{"int", "1e999999999999", invalid(0)},
+		{"int", "5e-1", invalid(0)},
+		{"int8", "1e3", invalid(0)},
+		{"uint64", "-1.0", invalid(0)},
+		{"int8", "-128.0", "[-128]"},
 	} {
-		c.run(`> 21["`+tt.event+`",`+tt.arg+`]`, `< 31[`+tt.want+`]`)
+		if got := answer(t, c, tt.event, raws(tt.arg)...); got != tt.want {
+			t.Errorf("%s of %s: the answer is %s, want %s", tt.event, tt.arg, got, tt.want)
+		}
+	}
+	const fits = `{"i":3.0,"u":1e2,"f":1.5,"l":[1.0,-2.0],"m":{"1.0":4.0},"s":"5.0","a":[6.0,"7.0e1"]}`
+	want := `[[2,{"i":3,"u":100,"f":1.5,"l":[1,-2],"m":{"1.0":4},"s":"5.0","a":[6,"7.0e1"]}]]`
+	if got := answer(t, c, "pair", raws("2.0", fits)...); got != want {
+		t.Errorf("the answer is %s, want %s", got, want)
+	}
+	if got := answer(t, c, "pair", raws("2", `{"i":3.5}`)...); got != invalid(1) {
+		t.Errorf("the answer is %s", got)
 	}
 }
 
 // echo answers an event with what reply makes of its argument.
-func echo[T any](s *testServer, event string, reply func(T) any) {
+func echo[T any](s *siotest.Server, event string, reply func(T) any) {
 	socketio.OnWithAck(s, event, func(_ context.Context, _ *socketio.Socket, v T) (any, error) { return reply(v), nil })
 }
 
 // JSON cannot have the binary values of an argument: what can is named.
 func TestBinaryInRawJSONIsAnError(t *testing.T) {
-	s := serve(t, nil)
+	s, c, _ := pair(t, nil)
 	got := make(chan error, 1)
 	s.Handle("x", socketio.HandlerFunc(func(_ context.Context, e *socketio.Event) error {
 		var raw json.RawMessage
@@ -93,9 +116,9 @@ func TestBinaryInRawJSONIsAnError(t *testing.T) {
 		got <- errors.Join(e.Args.Decode(0, &whole), e.Args.Decode(2, &raw))
 		return nil
 	}))
-	c := s.join(t, "websocket")
-	const ph = `{"_placeholder":true,"num":0}`
-	c.send(`51-["x",{"a":`+ph+`},{"A":{"b":[`+ph+`]}},{"b":1}]`, bin("b"))
+	if err := c.Emit("x", map[string][]byte{"a": []byte("b")}, map[string]any{"A": map[string][][]byte{"b": {[]byte("c")}}}, map[string]int{"b": 1}); err != nil {
+		t.Fatal(err)
+	}
 	for i := range 2 {
 		err := await(t, "the event", got)
 		if !errors.Is(err, parser.ErrNotBinary) || !strings.Contains(err.Error(), "json.RawMessage") || !strings.Contains(err.Error(), "parser.Raw") {

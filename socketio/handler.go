@@ -70,12 +70,15 @@ type Event struct {
 	size  int    // bytes of memory that it takes
 	total int    // of the events up to this one, if it is the last one
 	held  int    // of these, counted towards the budget of the server
+	set   int    // bytes of memory that SetArgs has put in besides the attachments
 }
 
 // SetArgs replaces the arguments by others, encoded as Emit encodes them, for the
 // handlers that come after. On an error, that of the encoding, they stay as they are. What
-// was taken of the arguments before is still valid until the handler returns. SetArgs must
-// not be called concurrently with other uses of the event.
+// was taken of the arguments before is still valid until the handler returns. What they take
+// in memory counts towards [Options].MaxPendingBytes and [engine.Options].InputBudget until the
+// event has been handled, as if the client had sent it; large ones may end this very socket.
+// SetArgs must not be called concurrently with other uses of the event.
 func (e *Event) SetArgs(args ...any) error {
 	data, attachments, err := e.Socket.nsp.server.coder.AppendAck(nil, args...)
 	if err != nil {
@@ -86,6 +89,8 @@ func (e *Event) SetArgs(args ...any) error {
 		return err
 	}
 	e.Args.list, e.Args.attachments = list, attachments
+	e.set = cap(data) + cap(list)*argBytes
+	e.Socket.reweigh(e)
 	return nil
 }
 

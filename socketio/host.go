@@ -95,7 +95,7 @@ func (h *host) Deliver(p *adapter.Packet, to []adapter.Peer, f adapter.Flags) {
 func (h *host) encode(p *adapter.Packet) (frames []*engine.Frame, ok bool) {
 	frames, err := h.frames(p)
 	if err != nil {
-		h.server.warn("socketio: encode broadcast", "namespace", h.name, "err", err)
+		h.server.warn("socketio: encode broadcast", "namespace", h.name, "err", loggable(err))
 	}
 	return frames, err == nil
 }

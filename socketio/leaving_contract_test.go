@@ -9,6 +9,7 @@ import (
 
 	"github.com/tandem-go/tandem/adapter"
 	"github.com/tandem-go/tandem/socketio"
+	"github.com/tandem-go/tandem/socketio/siotest"
 )
 
 // An insider is an adapter that keeps a list of what is asked of it for each socket, and that does something, once, with a socket that is
@@ -96,7 +97,7 @@ func TestAdapterOfRefusedSockets(t *testing.T) {
 // A socket is found before its adapter has added it. It keeps the rooms that it is made to join by then.
 func TestJoinBeforeTheSocketIsAdded(t *testing.T) {
 	in := &insider{}
-	s := serve(t, &socketio.Options{Adapter: in.factory}).echo()
+	s := siotest.New(t, &socketio.Options{Adapter: in.factory})
 	in.early = func(id string) {
 		socket, ok := s.Socket(id)
 		if !ok {
@@ -106,14 +107,15 @@ func TestJoinBeforeTheSocketIsAdded(t *testing.T) {
 		socket.Join("a", "b")
 		socket.Leave("b")
 	}
-	c, socket := s.joinSocket(t, "websocket", "/")
+	c, socket := meet(t, s)
 	if rooms := socket.Rooms(); !slices.Equal(rooms, []string{socket.ID(), "a"}) {
 		t.Errorf("it is in %q", rooms)
 	}
 	if err := s.To("a").Emit("x"); err != nil {
 		t.Error(err)
 	}
-	c.run(`< 2["x"]`, "sync")
+	received(t, c, "x")
+	receivedAll(t, c, socket)
 }
 
 // hosted returns an observer of the beginning of sockets.

@@ -4,28 +4,30 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"testing"
 
 	"github.com/tandem-go/tandem/socketio"
+	"github.com/tandem-go/tandem/socketio/siotest"
 )
 
 func ignore(context.Context, *socketio.Socket, socketio.None) error { return nil }
 
 // An event named "connection" is what users of the Node.js server register, and what no client sends.
 func TestHandlerOfConnectionIsWarnedOf(t *testing.T) {
-	s := serve(t, nil)
-	_, socket := s.joinSocket(t, "websocket", "/")
+	s, log := loggingAt(t, slog.LevelInfo)
+	_, socket := meet(t, s)
 	for what, r := range map[string]socketio.Registrar{"server": s, "namespace": s.Of("/x"), "socket": socket} {
-		before := len(s.log.String())
+		before := len(log.String())
 		socketio.On(r, "connection", ignore)
-		if line := s.log.String()[before:]; strings.Count(line, "\n") != 1 || !strings.Contains(line, "level=WARN") || !strings.Contains(line, "OnConnect") {
+		if line := log.String()[before:]; strings.Count(line, "\n") != 1 || !strings.Contains(line, "level=WARN") || !strings.Contains(line, "OnConnect") {
 			t.Errorf("%s: it is logged: %q", what, line)
 		}
-		before = len(s.log.String())
+		before = len(log.String())
 		r.Handle("connection", nil)
 		socketio.On(r, "connections", ignore)
-		if line := s.log.String()[before:]; line != "" {
+		if line := log.String()[before:]; line != "" {
 			t.Errorf("%s: what is right is logged: %q", what, line)
 		}
 	}
@@ -33,7 +35,7 @@ func TestHandlerOfConnectionIsWarnedOf(t *testing.T) {
 
 // The panic for a reserved name says what to use.
 func TestReservedNameSaysWhatToUse(t *testing.T) {
-	s := serve(t, nil)
+	s := siotest.New(t, nil)
 	for event, method := range map[string]string{
 		"connect": "OnConnect", "disconnect": "OnDisconnect", "disconnecting": "OnDisconnect", "connect_error": "Observer", "newListener": "another name",
 	} {
@@ -51,8 +53,7 @@ func TestReservedNameSaysWhatToUse(t *testing.T) {
 
 // What is asked of a server that has shut down is refused by one name.
 func TestServerClosed(t *testing.T) {
-	s := serve(t, nil)
-	_, socket := s.joinSocket(t, "websocket", "/")
+	s, _, socket := pair(t, nil)
 	found, err := s.FetchSockets(t.Context())
 	if err != nil || len(found) != 1 {
 		t.Fatalf("%d sockets, %v", len(found), err)

@@ -50,12 +50,11 @@ func (a *countingAdapter) Disconnect(ctx context.Context, t adapter.Target, clos
 // A To that names no room selects nobody, whatever is done with the selection, and asks nothing of other servers.
 func TestToWithoutRoomsSelectsNobody(t *testing.T) {
 	made := new(countingAdapter)
-	s := serve(t, &socketio.Options{Adapter: func(h adapter.Host) adapter.Adapter {
+	s, client, socket := pair(t, &socketio.Options{Adapter: func(h adapter.Host) adapter.Adapter {
 		made.Memory = adapter.NewMemory(h)
 		return made
-	}}).echo()
-	client, socket := s.joinSocket(t, "websocket", "/")
-	other, otherSocket := s.joinSocket(t, "polling", "/")
+	}})
+	other, otherSocket := meet(t, s)
 	otherSocket.Join("1")
 	ctx := deadline(t)
 	var rooms []string
@@ -92,14 +91,14 @@ func TestToWithoutRoomsSelectsNobody(t *testing.T) {
 	if n := made.calls.Load(); n != 0 {
 		t.Errorf("%d operations have reached the adapter", n)
 	}
-	client.sync()
-	other.sync()
+	receivedAll(t, client, socket)
+	receivedAll(t, other, otherSocket)
 	if rooms := otherSocket.Rooms(); len(rooms) != 2 {
 		t.Errorf("a socket is in the rooms %q", rooms)
 	}
 	if err := s.To().To("1").Emit("y"); err != nil {
 		t.Fatal(err)
 	}
-	other.expect(`2["y"]`)
-	client.sync()
+	received(t, other, "y")
+	receivedAll(t, client, socket)
 }

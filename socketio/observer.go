@@ -1,9 +1,10 @@
 package socketio
 
 import (
-	"runtime/debug"
+	"log/slog"
 	"time"
 
+	"github.com/tandem-go/tandem/internal/logonce"
 	"github.com/tandem-go/tandem/socketio/engine"
 )
 
@@ -121,7 +122,8 @@ type HandledInfo struct {
 	Bytes int
 	// Took is how long the middlewares and the handler ran.
 	Took time.Duration
-	// Err is what the handler returned, or a [*PanicError].
+	// Err is what the handler returned, which is or wraps an [*ArgError] if the arguments
+	// do not fit, or a [*PanicError].
 	Err error
 	// Unhandled says that no handler is registered for the event. A function of OnAny or
 	// a middleware may have dealt with it nevertheless.
@@ -241,8 +243,14 @@ func tell[T any](srv *Server, fns []func(T), info T) {
 func tellOne[T any](srv *Server, fn func(T), info T) {
 	defer func() {
 		if v := recover(); v != nil {
-			srv.logs.Error("socketio: an observer failed", "err", loggable(&PanicError{Value: v}), "stack", string(debug.Stack()))
+			srv.logs.Error("socketio: an observer failed", "err", panicked{v}, "stack", logonce.Stack{})
 		}
 	}()
 	fn(info)
 }
+
+// panicked is what an observer has panicked with, as an error of the log.
+type panicked struct{ value any }
+
+// LogValue returns the error, or its text if that is long.
+func (p panicked) LogValue() slog.Value { return slog.AnyValue(loggable(&PanicError{Value: p.value})) }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -190,6 +191,38 @@ func TestObserversOfSlowConsumers(t *testing.T) {
 	}
 	if i, ok := await(t, "the end of the connection", told).(socketio.ClosedInfo); !ok || i.Reason != socketio.SlowConsumer || i.Conn != slow.Conn {
 		t.Errorf("the observer was told %+v", i)
+	}
+}
+
+// Observers that panic all the time cost no more than the panics: what is not logged is not made.
+func TestPanicsOfObserversThatAreNotLoggedCostLittle(t *testing.T) {
+	const count = 2000
+	log := &logBuffer{}
+	s := serve(t, &socketio.Options{
+		Logger:    slog.New(slog.NewTextHandler(log, nil)),
+		Observers: []socketio.Observer{{Emitted: func(socketio.EmittedInfo) { panic("it panicked") }}},
+	})
+	s.join(t, "websocket")
+	emit := func(n int) (bytes uint64) {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		for range n {
+			if err := s.Emit("x"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		runtime.ReadMemStats(&after)
+		return after.TotalAlloc - before.TotalAlloc
+	}
+	emit(1)
+	if text := log.String(); !strings.Contains(text, "it panicked") || !strings.Contains(text, "observer_contract_test.go") {
+		t.Errorf("the first panic is logged as %s", text)
+	}
+	if each := emit(count) / count; each > 3000 {
+		t.Errorf("a panic that is not logged costs %d bytes", each) // a stack trace alone takes more
+	}
+	if n := strings.Count(log.String(), "it panicked"); n != 1 {
+		t.Errorf("%d panics are logged", n)
 	}
 }
 

@@ -17,7 +17,8 @@ import (
 type Options struct {
 	// Path is the end of the request path that the server answers; requests for
 	// any other path get 404. The default is "/socket.io/". The slash at its end may be
-	// missing, here and in requests. Requests for "/" are served as well, so that the server works behind [http.StripPrefix].
+	// missing, here and in requests. Requests for "/" are served as well, so that the
+	// server works behind [http.StripPrefix].
 	Path string
 
 	// Engine are the options of the transports: heartbeat, CORS and origins,
@@ -112,7 +113,11 @@ type Options struct {
 
 	// Logger gets errors that are not returned to any caller or client: those of
 	// handlers that no client awaits, panics with their stacks, trouble with other
-	// nodes. At debug level it gets the reason of each connection's end. The default is
+	// nodes. What repeats is logged once, and then each minute how often it has happened.
+	// Faults of clients, and the reason of each connection's end, are debug lines;
+	// [Server.Stats] counts the faults. A client can write no more than 200 bytes into one
+	// place of the log: longer texts are cut, those of your own errors too, since a client
+	// may have written them. An [Observer] gets errors in full. The default is
 	// [slog.Default].
 	Logger *slog.Logger
 }

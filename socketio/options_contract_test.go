@@ -60,9 +60,11 @@ func (c *countingCodec) Unmarshal(data []byte, v any) error {
 
 func TestCodec(t *testing.T) {
 	codec := &countingCodec{}
-	s := serve(t, &socketio.Options{Codec: codec})
+	s, c, _ := pair(t, &socketio.Options{Codec: codec})
 	socketio.OnWithAck(s, "x", func(_ context.Context, _ *socketio.Socket, v struct{ A int }) (any, error) { return v, nil })
-	s.join(t, "websocket").run(`> 21["x",{"A":7}]`, `< 31[{"A":7}]`)
+	if got := answer(t, c, "x", map[string]int{"A": 7}); got != `[{"A":7}]` {
+		t.Errorf("the answer is %s", got)
+	}
 	if codec.encoded.Load() == 0 || codec.decoded.Load() == 0 {
 		t.Errorf("the codec encoded %d and decoded %d values", codec.encoded.Load(), codec.decoded.Load())
 	}

@@ -52,7 +52,42 @@ func attachmentBytes(list [][]byte) int {
 
 // weigh returns the bytes of memory that the event takes.
 func (e *Event) weigh() int {
-	return eventBytes + cap(e.buf) + len(e.Name) + cap(e.list)*argBytes + attachmentBytes(e.Args.attachments)
+	return eventBytes + cap(e.buf) + len(e.Name) + cap(e.list)*argBytes + attachmentBytes(e.Args.attachments) + e.set
+}
+
+// reweigh counts an event that is being handled with what it takes now.
+func (s *Socket) reweigh(e *Event) {
+	s.mu.Lock()
+	size, held := s.counts(e)
+	if size == nil { // it is used after its handler has returned
+		s.mu.Unlock()
+		return
+	}
+	now := e.weigh()
+	*size += now - e.size
+	e.size = now
+	due := *size - *held
+	if -holdStep < due && due < holdStep {
+		due = 0
+	}
+	*held += due
+	s.mu.Unlock()
+	if due != 0 {
+		s.conn.session.Hold(int64(due))
+	}
+}
+
+// counts returns where an event that is being handled is counted: with the memory that its
+// like take, and what of it is counted towards the server's budget. It returns nil if the
+// event has been handled. s.mu is held.
+func (s *Socket) counts(e *Event) (size, held *int) {
+	if s.first() == e {
+		return &s.last.total, &s.last.held
+	}
+	if a := s.look().aside; a != nil && a.runs(e) {
+		return &a.size, &a.held
+	}
+	return nil, nil
 }
 
 // push appends an event, of which held bytes have been counted towards the server's

@@ -13,6 +13,7 @@ import (
 	"github.com/tandem-go/tandem/adapter"
 	"github.com/tandem-go/tandem/socketio"
 	"github.com/tandem-go/tandem/socketio/engine"
+	"github.com/tandem-go/tandem/socketio/siotest"
 )
 
 // mourner returns an observer of the end of sockets.
@@ -153,10 +154,10 @@ func (g *gate) Rooms(p adapter.Peer) []string {
 // Rooms names the rooms of a socket also if it disconnects meanwhile, and at any time of its leaving.
 func TestRoomsWhileLeaving(t *testing.T) {
 	g := &gate{}
-	s := serve(t, &socketio.Options{Adapter: g.factory})
+	s := siotest.New(t, &socketio.Options{Adapter: g.factory})
 	for _, when := range []string{"while asking", "before leaving"} {
 		t.Run(when, func(t *testing.T) {
-			_, socket := s.joinSocket(t, "websocket", "/")
+			_, socket := meet(t, s)
 			socket.Join("tenant")
 			want := []string{socket.ID(), "tenant"}
 			leave := func() { socket.Disconnect(false) }

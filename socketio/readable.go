@@ -1,13 +1,11 @@
 package socketio
 
 import (
-	"fmt"
 	"log/slog"
 	"strings"
-)
 
-// maxLogged is how many bytes of arguments, or of a name, a log gets to see.
-const maxLogged = 1024
+	"github.com/tandem-go/tandem/internal/logonce"
+)
 
 // String returns the arguments as a JSON array. Binary stands in it as
 // {"_placeholder":true,"num":N}.
@@ -24,8 +22,8 @@ func (a Args) String() string {
 	return b.String()
 }
 
-// LogValue returns the text of String, cut off after 1,024 bytes.
-func (a Args) LogValue() slog.Value { return slog.StringValue(cut(a.String())) }
+// LogValue returns the text of String, cut off after 200 bytes.
+func (a Args) LogValue() slog.Value { return slog.StringValue(logonce.Cut(a.String())) }
 
 // LogValue returns the name, the arguments, the id of the socket, and whether the sender
 // waits for an acknowledgement. Long names and arguments are cut off.
@@ -33,17 +31,9 @@ func (e *Event) LogValue() slog.Value {
 	if e == nil {
 		return slog.StringValue("<nil>")
 	}
-	attrs := []slog.Attr{slog.String("name", cut(e.Name)), slog.Any("args", e.Args)}
+	attrs := []slog.Attr{slog.String("name", logonce.Cut(e.Name)), slog.Any("args", e.Args)}
 	if e.Socket != nil {
 		attrs = append(attrs, slog.String("socket", e.Socket.id))
 	}
 	return slog.GroupValue(append(attrs, slog.Bool("ack", e.WantsAck()))...)
-}
-
-// cut returns the beginning of a long text, and how long it is.
-func cut(text string) string {
-	if len(text) <= maxLogged {
-		return text
-	}
-	return fmt.Sprintf("%s... (%d bytes)", strings.ToValidUTF8(text[:maxLogged], ""), len(text))
 }

@@ -13,20 +13,21 @@ import (
 
 // Arguments and events are logged as what they are, not as bytes, and cut off if they are long.
 func TestLogOfArgsAndEvents(t *testing.T) {
-	s := serve(t, nil)
+	s, c, socket := pair(t, nil)
 	var text, structured logBuffer
-	done := make(chan struct{}, 1)
-	socketio.OnWithAck(s, "x", func(context.Context, *socketio.Socket, socketio.None) (int, error) { return 1, nil })
 	s.OnAny(socketio.HandlerFunc(func(_ context.Context, e *socketio.Event) error {
 		for _, log := range []*slog.Logger{slog.New(slog.NewTextHandler(&text, nil)), slog.New(slog.NewJSONHandler(&structured, nil))} {
 			log.Info("got", "args", e.Args, "event", e)
 		}
-		done <- struct{}{}
 		return nil
 	}))
-	c, socket := s.joinSocket(t, "websocket", "/")
-	c.send(`51-7["x","a b",{"n":[1,2]},{"_placeholder":true,"num":0}]`, bin("blob"))
-	await(t, "the event", done)
+	socketio.OnWithAck(s, "x", func(context.Context, *socketio.Socket, socketio.None) (int, error) { return 1, nil })
+	ask := func(args ...any) {
+		if n, err := socketio.As[int](c.EmitWithAck(t.Context(), "x", args...)); n != 1 || err != nil {
+			t.Fatalf("the answer is %d (%v)", n, err)
+		}
+	}
+	ask("a b", map[string][]int{"n": {1, 2}}, []byte("blob"))
 	for what, want := range map[string]string{
 		"text":       `args="[\"a b\",{\"n\":[1,2]},{\"_placeholder\":true,\"num\":0}]" event.name=x event.args="[\"a b\",{\"n\":[1,2]},{\"_placeholder\":true,\"num\":0}]" event.socket=` + socket.ID() + ` event.ack=true`,
 		"structured": `"event":{"name":"x","args":"`,
@@ -39,9 +40,7 @@ func TestLogOfArgsAndEvents(t *testing.T) {
 			t.Errorf("%s: it is logged:\n%s\nwant\n%s", what, got, want)
 		}
 	}
-	c.expect(`37[1]`)
-	c.send(`2["x","` + strings.Repeat("ü", 100_000) + `"]`)
-	await(t, "the long event", done)
+	ask(strings.Repeat("ü", 100_000))
 	if n := len(text.String()); n > 5000 || !strings.Contains(text.String(), "200004 bytes") {
 		t.Errorf("the log has %d bytes: %.3000s", n, text.String())
 	}
@@ -52,8 +51,7 @@ func TestLogOfArgsAndEvents(t *testing.T) {
 
 // Contexts that are derived from that of a socket cost no goroutine each, and end with it.
 func TestContextsOfASocketCostNoGoroutine(t *testing.T) {
-	s := serve(t, nil)
-	c, socket := s.joinSocket(t, "websocket", "/")
+	_, c, socket := pair(t, nil)
 	before := runtime.NumGoroutine()
 	const count = 50
 	var derived []context.Context
@@ -75,7 +73,7 @@ func TestContextsOfASocketCostNoGoroutine(t *testing.T) {
 	ctx, cancel := context.WithCancel(socket.Context())
 	cancel()
 	<-ctx.Done()
-	c.close()
+	_ = c.Close()
 	for _, ctx := range derived {
 		await(t, "the end of a derived context", ctx.Done())
 	}

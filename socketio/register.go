@@ -2,11 +2,11 @@ package socketio
 
 import "context"
 
-// On registers fn as the handler of an event. The event's first argument is
-// decoded into T; if T, or a pointer to it, has the method of [ArgsUnmarshaler],
-// it takes all arguments. An argument that was not sent is nil for a T that is a pointer,
-// any, [json.RawMessage] or [parser.Raw], and an [*ArgError] for others. If the client asks for an acknowledgement it gets one
-// without arguments as soon as fn has returned nil.
+// On registers fn as the handler of an event. The event's first argument is decoded into
+// T; if T, or a pointer to it, has the method of [ArgsUnmarshaler], it takes all
+// arguments. An argument that was not sent is nil for a T that is a pointer, any,
+// [json.RawMessage] or [parser.Raw], and an [*ArgError] for others. If the client asks
+// for an acknowledgement it gets one without arguments as soon as fn has returned nil.
 //
 // On replaces an earlier handler of the same event on the same [Registrar]. A
 // handler of a [Socket] takes the place of its namespace's for that socket. On

@@ -27,11 +27,21 @@ func (s *Socket) report(event string, err error) {
 	if event != "" && !s.registered(event) {
 		attrs, event = append(attrs, "name", logonce.Cut(event)), "any"
 	}
-	if find[PanicError](err) == nil && (find[ArgError](err) != nil || !s.Connected()) {
+	if s.blame(err) || find[PanicError](err) == nil && !s.Connected() {
 		srv.log.Debug(logHandler, append(attrs, "event", event, "err", loggable(err))...)
 		return
 	}
 	srv.failed(logHandler, event, err, attrs...)
+}
+
+// blame reports whether an error is the fault of the client, whose arguments do not fit, and
+// counts it.
+func (s *Socket) blame(err error) bool {
+	if find[PanicError](err) != nil || find[ArgError](err) == nil {
+		return false
+	}
+	s.nsp.server.badArgs.Add(1)
+	return true
 }
 
 // failed logs an error of a handler. The event is one that has been registered.
@@ -84,8 +94,8 @@ func loggable(err error) (v any) {
 			v = err
 		}
 	}()
-	if text := err.Error(); len(text) > maxLogged {
-		return slog.StringValue(cut(text))
+	if text := err.Error(); len(text) > logonce.MaxText {
+		return slog.StringValue(logonce.Cut(text))
 	}
 	return err
 }

@@ -8,7 +8,25 @@ import (
 
 	"github.com/tandem-go/tandem/adapter"
 	"github.com/tandem-go/tandem/socketio"
+	"github.com/tandem-go/tandem/socketio/siotest"
 )
+
+// A socket stays in the room of its own id, whoever takes it out.
+func TestSocketStaysInItsOwnRoom(t *testing.T) {
+	s, c, socket := pair(t, nil)
+	socket.Join("a", "b")
+	socket.Leave(socket.ID(), "a")
+	if err := errors.Join(s.LeaveAll(deadline(t), socket.ID()), s.To("b").LeaveAll(deadline(t), socket.ID())); err != nil {
+		t.Fatal(err)
+	}
+	if rooms := socket.Rooms(); !slices.Equal(rooms, []string{socket.ID(), "b"}) {
+		t.Errorf("it is in %q", rooms)
+	}
+	if err := s.To(socket.ID()).Emit("x"); err != nil {
+		t.Fatal(err)
+	}
+	received(t, c, "x")
+}
 
 // opaque is an adapter of which no more is known than the interface says.
 type opaque struct{ adapter.Adapter }
@@ -18,10 +36,10 @@ func TestSocketsAndCountOfASelection(t *testing.T) {
 		"memory": nil, "another": func(h adapter.Host) adapter.Adapter { return opaque{adapter.NewMemory(h)} },
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := serve(t, &socketio.Options{Adapter: factory})
+			s := siotest.New(t, &socketio.Options{Adapter: factory})
 			sockets := map[string]*socketio.Socket{}
 			for _, id := range []string{"a", "b", "c"} {
-				_, sockets[id] = s.joinSocket(t, "websocket", "/")
+				_, sockets[id] = meet(t, s)
 			}
 			sockets["a"].Join("1")
 			sockets["b"].Join("1", "2")

@@ -11,9 +11,9 @@ import (
 	"time"
 
 	"github.com/tandem-go/tandem/adapter"
+	"github.com/tandem-go/tandem/internal/logonce"
 	"github.com/tandem-go/tandem/socketio/engine"
 	"github.com/tandem-go/tandem/socketio/internal/exec"
-	"github.com/tandem-go/tandem/internal/logonce"
 	"github.com/tandem-go/tandem/socketio/internal/wheel"
 	"github.com/tandem-go/tandem/socketio/parser"
 )
@@ -58,6 +58,7 @@ type Server struct {
 
 	draining atomic.Bool
 	badInput atomic.Uint64
+	badArgs  atomic.Uint64
 	encode   func(*adapter.Packet) any
 }
 
@@ -149,6 +150,10 @@ type Stats struct {
 	// broke the Socket.IO protocol. It does not count those whose handlers did not
 	// return; see [Options].HandlerPatience.
 	BadPackets uint64
+	// BadArguments counts how often a handler or a guard got arguments, or the payload of a
+	// CONNECT, that do not fit: its error has an [*ArgError] in it. Such an error is a debug
+	// line, and [HandledInfo] and [RefusedInfo] have it.
+	BadArguments uint64
 }
 
 // Stats returns the server's counters.
@@ -156,7 +161,7 @@ func (srv *Server) Stats() Stats {
 	e := srv.engine.Stats()
 	st := Stats{
 		Connections: e.Parked + e.Reading + e.Polling, Parked: e.Parked, Reading: e.Reading, Polling: e.Polling,
-		BadPackets: srv.badInput.Load(),
+		BadPackets: srv.badInput.Load(), BadArguments: srv.badArgs.Load(),
 	}
 	for _, n := range *srv.namespaces.Load() {
 		st.Sockets += n.Len()

@@ -62,13 +62,18 @@ func (s *Socket) Handshake() *Handshake {
 }
 
 // Auth decodes the payload that the client sent with its CONNECT packet (the
-// auth option of the client) into the value that v points to.
+// auth option of the client) into the value that v points to. If it does not fit the error
+// is an [*ArgError] with "connect" as its event: a guard that returns it refuses the client
+// as one that has made a mistake.
 func (s *Socket) Auth(v any) error {
 	raw := s.auth()
 	if raw == nil {
 		raw = []byte("{}")
 	}
-	return s.nsp.server.opts.Codec.Unmarshal(raw, v)
+	if err := s.nsp.server.opts.Codec.Unmarshal(raw, v); err != nil {
+		return &ArgError{Event: "connect", Err: err}
+	}
+	return nil
 }
 
 // auth returns a copy of the payload of the CONNECT packet, nil if there was none.

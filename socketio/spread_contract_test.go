@@ -60,10 +60,51 @@ func TestArgsMarshalerIsSpreadByEveryEmittingMethod(t *testing.T) {
 	}}})
 }
 
+// The methods that no JavaScript is needed for do it, too, as does what encodes arguments without sending them.
+func TestArgsMarshalerIsSpreadToOneAndToMany(t *testing.T) {
+	s, c, socket := pair(t, nil)
+	v := vector{2, 3}
+	ctx := deadline(t)
+	found, err := s.FetchSockets(ctx)
+	if err != nil || len(found) != 1 {
+		t.Fatalf("%d sockets (%v)", len(found), err)
+	}
+	for name, emit := range map[string]func() error{
+		"Namespace.Emit":        func() error { return s.Emit("x", v) },
+		"Broadcast.Emit":        func() error { return s.To(c.ID()).Volatile().Emit("x", v) },
+		"Socket.Volatile":       func() error { return socket.Volatile().Emit("x", v) },
+		"Socket.Call":           func() error { _, err := socket.Call("x", v); return err },
+		"CallOf.Start":          func() error { _, err := socketio.CallOf[vector, int]("x").Start(socket, v); return err },
+		"EventOf.Emit":          func() error { return socketio.EventOf[vector]("x").Emit(s, v) },
+		"RemoteSocket.Emit":     func() error { return found[0].Emit("x", v) },
+		"Namespace.EmitWithAck": func() error { go s.EmitWithAck(ctx, "x", v); return nil },
+		"Remote.EmitWithAck":    func() error { go found[0].EmitWithAck(ctx, "x", v); return nil },
+	} {
+		if err := emit(); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		e := received(t, c, "x")
+		if got := e.Args.String(); got != "[2,3]" {
+			t.Errorf("%s sends %s", name, got)
+		}
+		if e.WantsAck() {
+			if err := e.Ack(); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	if a, err := socketio.NewArgs(v); a.String() != "[2,3]" || err != nil {
+		t.Errorf("NewArgs gives %s, %v", a, err)
+	}
+}
+
 // What stands for several arguments cannot be an argument beside others, or a part of one.
 func TestArgsMarshalerWithinAnArgumentIsAnError(t *testing.T) {
-	s := serve(t, nil)
-	_, socket := s.joinSocket(t, "websocket", "/")
+	s, _, socket := pair(t, nil)
+	found, err := s.FetchSockets(deadline(t))
+	if err != nil || len(found) != 1 {
+		t.Fatalf("%d sockets (%v)", len(found), err)
+	}
 	pair := socketio.Args2[int, int]{}
 	for name, args := range map[string][]any{
 		"beside another argument": {1, pair},
@@ -79,7 +120,8 @@ func TestArgsMarshalerWithinAnArgumentIsAnError(t *testing.T) {
 			"Socket.Emit":     socket.Emit("x", args...),
 			"Namespace.Emit":  s.Emit("x", args...),
 			"ServerEmit":      s.ServerEmit(t.Context(), "x", args...),
-			"RemoteSocket":    s.To("r").Emit("x", args...),
+			"Broadcast.Emit":  s.To("r").Emit("x", args...),
+			"RemoteSocket":    found[0].Emit("x", args...),
 			"Socket.Volatile": socket.Volatile().Emit("x", args...),
 		} {
 			if !errors.Is(err, parser.ErrNestedArgs) {

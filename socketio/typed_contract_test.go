@@ -49,7 +49,7 @@ func TestTypedHandlers(t *testing.T) {
 		Address address `json:"address"`
 		Tags    []string
 	}
-	s := serve(t, nil).echo()
+	s, c, _ := pair(t, nil)
 	answerWith[int](s, "int")
 	answerWith[string](s, "string")
 	answerWith[*int](s, "pointer")
@@ -66,43 +66,58 @@ func TestTypedHandlers(t *testing.T) {
 	answerWith[rest](s, "rest")
 	socketio.OnWithAck(s, "turn", func(_ context.Context, _ *socketio.Socket, p point) (point, error) { return point{p.y, -p.x}, nil })
 	socketio.OnWithAck(s, "raw", func(_ context.Context, _ *socketio.Socket, r json.RawMessage) (json.RawMessage, error) { return r, nil })
-	invalid := func(i int) string { return `< 31[{"error":{"message":"invalid argument ` + itoa(i) + `"}}]` }
-	runRows(t, s, []row{
-		{"int", []string{`> 21["int",5]`, `< 31["5"]`}},
-		{"further arguments are left alone", []string{`> 21["int",5,"x",{}]`, `< 31["5"]`}},
-		{"null is the zero value", []string{`> 21["int",null]`, `< 31["0"]`}},
-		{"fraction for an int", []string{`> 21["int",1.5]`, invalid(0)}},
-		{"text for an int", []string{`> 21["int","5"]`, invalid(0)}},
-		{"too large an int", []string{`> 21["int",99999999999999999999]`, invalid(0)}},
-		{"missing int", []string{`> 21["int"]`, invalid(0)}},
-		{"string", []string{`> 21["string","\u00fc"]`, `< 31["ü"]`}},
-		{"nil pointer", []string{`> 21["pointer",null]`, `< 31["<nil>"]`}},
-		{"floats", []string{`> 21["floats",[1,2.5]]`, `< 31["[1 2.5]"]`}},
-		{"struct", []string{`> 21["person",{"name":"a","address":{"city":"b"},"tags":["c"],"other":1}]`, `< 31["{Name:a Address:{City:b Zip:<nil>} Tags:[c]}"]`}},
-		{"object for a list", []string{`> 21["floats",{}]`, invalid(0)}},
-		{"map", []string{`> 21["map",{"a":1}]`, `< 31["map[a:1]"]`}},
-		{"any", []string{`> 21["any",[1,"x"]]`, `< 31["[1 x]"]`}},
-		{"number", []string{`> 21["number",12345678901234567890]`, `< 31["12345678901234567890"]`}},
-		{"none", []string{`> 21["none"]`, `< 31["{}"]`, `> 21["none",1]`, `< 31["{}"]`}},
-		{"two", []string{`> 21["two",1,"x"]`, `< 31["{A:1 B:x}"]`}},
-		{"second of two is missing", []string{`> 21["two",1]`, invalid(1)}},
-		{"second of two does not fit", []string{`> 21["two",1,2]`, invalid(1)}},
-		{"three", []string{`> 21["three",1,"x",true]`, `< 31["{A:1 B:x C:true}"]`}},
-		{"type that takes all arguments", []string{`> 21["point",1,2]`, `< 31["{x:1 y:2}"]`}},
-		{"pointer to it", []string{`> 21["pointer to point",1,2]`, `< 31["&{x:1 y:2}"]`, `> 21["pointer to point",null,2]`, `< 31["&{x:0 y:2}"]`}},
-		{"argument missing for the pointer", []string{`> 21["pointer to point",1]`, invalid(1)}},
-		{"argument missing for it", []string{`> 21["point",1]`, invalid(1)}},
-		{"type that stands for several", []string{`> 21["turn",1,2]`, `< 31[2,-1]`}},
-		{"any number", []string{`> 21["rest",1,"x",[]]`, `< 31["[1 \"x\" []]"]`, `> 21["rest"]`, `< 31["[]"]`}},
-		{"undecoded", []string{`> 21["raw",{"a": [1]}]`, `< 31[{"a": [1]}]`}},
-		{"binary for a text", []string{`> 51-1["string",{"_placeholder":true,"num":0}] | ` + bin("x"), invalid(0), "sync"}},
-		{"binary for an int", []string{`> 51-1["int",{"_placeholder":true,"num":0}] | ` + bin("x"), invalid(0), "sync"}},
-	})
+	for name, tt := range map[string]struct {
+		event string
+		args  []any
+		want  string
+	}{
+		"int":                              {"int", raws("5"), `["5"]`},
+		"further arguments are left alone": {"int", raws("5", `"x"`, "{}"), `["5"]`},
+		"null is the zero value":           {"int", raws("null"), `["0"]`},
+		"fraction for an int":              {"int", raws("1.5"), invalid(0)},
+		"text for an int":                  {"int", raws(`"5"`), invalid(0)},
+		"too large an int":                 {"int", raws("99999999999999999999"), invalid(0)},
+		"missing int":                      {"int", nil, invalid(0)},
+		"string":                           {"string", raws(`"\u00fc"`), `["ü"]`},
+		"nil pointer":                      {"pointer", raws("null"), `["<nil>"]`},
+		"floats":                           {"floats", raws("[1,2.5]"), `["[1 2.5]"]`},
+		"struct":                           {"person", raws(`{"name":"a","address":{"city":"b"},"tags":["c"],"other":1}`), `["{Name:a Address:{City:b Zip:<nil>} Tags:[c]}"]`},
+		"object for a list":                {"floats", raws("{}"), invalid(0)},
+		"map":                              {"map", raws(`{"a":1}`), `["map[a:1]"]`},
+		"any":                              {"any", raws(`[1,"x"]`), `["[1 x]"]`},
+		"number":                           {"number", raws("12345678901234567890"), `["12345678901234567890"]`},
+		"none":                             {"none", nil, `["{}"]`},
+		"none, and there is one":           {"none", raws("1"), `["{}"]`},
+		"two":                              {"two", raws("1", `"x"`), `["{A:1 B:x}"]`},
+		"second of two is missing":         {"two", raws("1"), invalid(1)},
+		"second of two does not fit":       {"two", raws("1", "2"), invalid(1)},
+		"three":                            {"three", raws("1", `"x"`, "true"), `["{A:1 B:x C:true}"]`},
+		"type that takes all arguments":    {"point", raws("1", "2"), `["{x:1 y:2}"]`},
+		"pointer to it":                    {"pointer to point", raws("1", "2"), `["&{x:1 y:2}"]`},
+		"pointer to it, null":              {"pointer to point", raws("null", "2"), `["&{x:0 y:2}"]`},
+		"argument missing for the pointer": {"pointer to point", raws("1"), invalid(1)},
+		"argument missing for it":          {"point", raws("1"), invalid(1)},
+		"type that stands for several":     {"turn", raws("1", "2"), `[2,-1]`},
+		"any number":                       {"rest", raws("1", `"x"`, "[]"), `["[1 \"x\" []]"]`},
+		"any number, none":                 {"rest", nil, `["[]"]`},
+		"undecoded":                        {"raw", raws(`{"a": [1]}`), `[{"a": [1]}]`},
+		"binary for a text":                {"string", []any{[]byte("x")}, invalid(0)},
+		"binary for an int":                {"int", []any{[]byte("x")}, invalid(0)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := answer(t, c, tt.event, tt.args...); got != tt.want {
+				t.Errorf("the answer is %s, want %s", got, tt.want)
+			}
+			if got := answer(t, c, "string", "still there"); got != `["still there"]` {
+				t.Errorf("afterwards the answer is %s", got)
+			}
+		})
+	}
 }
 
 // An argument that does not fit is an ArgError for middlewares.
 func TestArgError(t *testing.T) {
-	s := serve(t, nil).echo()
+	s, c, _ := pair(t, nil)
 	errs := make(chan error, 4)
 	s.Wrap(func(next socketio.Handler) socketio.Handler {
 		return socketio.HandlerFunc(func(ctx context.Context, e *socketio.Event) error {
@@ -112,14 +127,14 @@ func TestArgError(t *testing.T) {
 		})
 	})
 	answerWith[socketio.Args2[int, int]](s, "two")
-	c := s.join(t, "websocket")
-	c.send(`2["two",1]`)
+	if err := errors.Join(c.Emit("two", 1), c.Emit("two", 1, "x")); err != nil {
+		t.Fatal(err)
+	}
 	err := await(t, "the error", errs)
 	e, ok := errors.AsType[*socketio.ArgError](err)
 	if !ok || e.Event != "two" || e.Index != 1 || !errors.Is(err, socketio.ErrNoArgument) {
 		t.Errorf("a missing argument is %#v", err)
 	}
-	c.send(`2["two",1,"x"]`)
 	err = await(t, "the error", errs)
 	e, ok = errors.AsType[*socketio.ArgError](err)
 	if _, cause := errors.AsType[*json.UnmarshalTypeError](err); !ok || e.Index != 1 || !cause || !strings.Contains(err.Error(), `"two"`) {

@@ -1,10 +1,12 @@
-// Package logonce logs what may happen again and again without filling the log: each kind of line once, then at most once a [Period] how many
-// more there were, and once that it is over.
+// Package logonce logs what may happen again and again without filling the log: each kind of line
+// once, then at most once a [Period] how many more there were, and once that it is over.
 package logonce
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"time"
@@ -16,16 +18,24 @@ const Period = time.Minute
 // MaxText is the number of bytes that [Cut] leaves of a text.
 const MaxText = 200
 
-// Cut shortens a text that a client has sent, for a line of the log.
+// Cut shortens a text that a client has sent, or may have, for a line of the log. It says how long
+// a text was that is shortened.
 func Cut(s string) string {
 	if len(s) <= MaxText {
 		return s
 	}
-	return strings.ToValidUTF8(s[:MaxText], "") + "..."
+	return fmt.Sprintf("%s... (%d bytes)", strings.ToValidUTF8(s[:MaxText], ""), len(s))
 }
 
-// A Log logs lines by their kind, which is their message, for some with their event. Messages must be constants: a Log keeps those of the last period. It is safe for
-// concurrent use, and needs no goroutine while nothing is logged.
+// Stack is the stack of the goroutine that logs it: an attribute that costs nothing while the line is suppressed.
+type Stack struct{}
+
+// LogValue returns the stack as text.
+func (Stack) LogValue() slog.Value { return slog.StringValue(string(debug.Stack())) }
+
+// A Log logs lines by their kind, which is their message, for some with their event. Messages must
+// be constants: a Log keeps those of the last period. It is safe for concurrent use, and needs no
+// goroutine while nothing is logged.
 type Log struct {
 	log *slog.Logger
 
@@ -49,9 +59,9 @@ type kind struct {
 // New returns a Log that writes to a logger.
 func New(log *slog.Logger) *Log { return &Log{log: log, kinds: make(map[key]*kind)} }
 
-// Warn logs a line unless one with the same message has been logged a short while ago: then it only counts. The arguments are those of
-// [slog.Logger.Warn]. What is expensive to make should be a [slog.LogValuer], which is asked only if it is logged. Warn reports whether
-// it is.
+// Warn logs a line unless one with the same message has been logged a short while ago: then it only
+// counts. The arguments are those of [slog.Logger.Warn]. What is expensive to make should be a
+// [slog.LogValuer], which is asked only if it is logged. Warn reports whether it is.
 func (l *Log) Warn(msg string, args ...any) (logged bool) {
 	return l.write(slog.LevelWarn, key{msg: msg}, args)
 }
@@ -61,8 +71,8 @@ func (l *Log) Error(msg string, args ...any) (logged bool) {
 	return l.write(slog.LevelError, key{msg: msg}, args)
 }
 
-// Event is Warn, or Error, for lines that are of one kind if their event is the same as well, which they have as an attribute. The events must
-// be few: a client must not be able to make them up.
+// Event is Warn, or Error, for lines that are of one kind if their event is the same as well, which
+// they have as an attribute. The events must be few: a client must not be able to make them up.
 func (l *Log) Event(level slog.Level, msg, event string, args ...any) (logged bool) {
 	return l.write(level, key{msg, event}, append([]any{"event", event}, args...))
 }
@@ -136,7 +146,8 @@ func (l *Log) again(of key, level slog.Level, args ...any) {
 	l.log.Log(context.Background(), level, of.msg, args...)
 }
 
-// Close logs what has been suppressed and not been told of. It waits for lines that are being logged. Afterwards each kind is logged once.
+// Close logs what has been suppressed and not been told of. It waits for lines that are being
+// logged. Afterwards each kind is logged once.
 func (l *Log) Close() {
 	untold := make(map[key]int)
 	levels := make(map[key]slog.Level)

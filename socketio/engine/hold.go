@@ -18,9 +18,9 @@ func (s *Session) Hold(bytes int64) {
 	b.Use(bytes)
 	if bytes < 0 {
 		a.Progress()
-		if a.Bytes() <= 0 {
-			b.Close(a)
-		}
+	}
+	if a.Bytes() == 0 { // with less, what has been given back has yet to be counted
+		b.Close(a)
 	}
 	s.mu.Unlock()
 	if bytes > 0 {

@@ -3,6 +3,8 @@ package engine_test
 import (
 	"errors"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/tandem-go/tandem/socketio/engine"
 )
@@ -52,4 +54,27 @@ func testHalfMessagesAreWithinTheInputBudget(t *testing.T, opts *engine.Options)
 	}
 	healthy.mustText(t, "4hello")
 	healthy.peer.expect(t, text("hello"))
+}
+
+// Memory may be given back before another goroutine has counted it: nothing is left behind.
+func TestMemoryThatIsGivenBackBeforeItIsCounted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, &engine.Options{InputBudget: 1000})
+		defer b.stop()
+		b.dial("")
+		early := b.session
+		for _, n := range []int64{100, -150, 50} {
+			early.Hold(n)
+		}
+		time.Sleep(2 * time.Second) // who holds something stands still now
+		b.dial("")
+		b.session.Hold(2000)
+		synctest.Wait()
+		if early.State() != engine.StateOpen {
+			t.Error("a session had to go that holds nothing")
+		}
+		if b.session.State() != engine.StateClosed {
+			t.Error("the session that holds everything is still there")
+		}
+	})
 }

@@ -53,6 +53,26 @@ func dialSession(t *testing.T, opts *Options) (*Session, *websocket.Conn) {
 	return s, client
 }
 
+// dialThrough connects a client to which its session writes through raw, and what raw writes to is put into inner. It skips the
+// test where connections are not written to like that.
+func dialThrough(t *testing.T, raw syscall.RawConn, inner *syscall.RawConn) (*Session, *websocket.Conn) {
+	t.Helper()
+	accepted := make(chan *Session, 1)
+	srv := NewServer(func(s *Session) Receiver {
+		if net := s.conn.net; net.raw != nil { // nobody else uses it yet
+			*inner, net.raw = net.raw, raw
+		}
+		accepted <- s
+		return echoes{}
+	}, &Options{DisableParking: true})
+	client := dialTo(t, srv, httptest.NewServer(srv))
+	s := <-accepted
+	if *inner == nil {
+		t.Skip("this platform has only the slow path")
+	}
+	return s, client
+}
+
 // Right after an upgrade, or while a round of broadcasts is under way, frames are in the queue and will be flushed by
 // somebody soon. What is sent then does not overtake them.
 func TestLoneFrameDoesNotOvertake(t *testing.T) {
@@ -160,20 +180,7 @@ func (h *heldRaw) Write(fn func(uintptr) bool) error {
 // The answer to a ping is sent once, also if it is written together with frames of which the client takes only a part at first.
 func TestPingIsAnsweredOnce(t *testing.T) {
 	raw := &heldRaw{entered: make(chan struct{}), release: make(chan struct{})}
-	accepted := make(chan *Session, 1)
-	srv := NewServer(func(s *Session) Receiver {
-		if net := s.conn.net; net.raw != nil { // nobody else uses it yet
-			raw.RawConn = net.raw
-			net.raw = raw
-		}
-		accepted <- s
-		return echoes{}
-	}, &Options{DisableParking: true})
-	client := dialTo(t, srv, httptest.NewServer(srv))
-	s := <-accepted
-	if raw.RawConn == nil {
-		t.Skip("this platform has only the slow path")
-	}
+	s, client := dialThrough(t, raw, &raw.RawConn)
 	var pongs []string
 	client.SetPongHandler(func(data string) error {
 		pongs = append(pongs, data)

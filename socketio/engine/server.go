@@ -10,10 +10,10 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/tandem-go/tandem/internal/logonce"
 	"github.com/tandem-go/tandem/socketio/internal/budget"
 	"github.com/tandem-go/tandem/socketio/internal/flush"
 	"github.com/tandem-go/tandem/socketio/internal/idtable"
-	"github.com/tandem-go/tandem/internal/logonce"
 	"github.com/tandem-go/tandem/socketio/internal/packet"
 	"github.com/tandem-go/tandem/socketio/internal/wheel"
 	"github.com/tandem-go/tandem/socketio/internal/wsframe"

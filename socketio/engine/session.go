@@ -3,14 +3,12 @@ package engine
 import (
 	"context"
 	"fmt"
-	"log/slog"
-	"runtime/debug"
 	"sync"
 	"sync/atomic"
 
+	"github.com/tandem-go/tandem/internal/logonce"
 	"github.com/tandem-go/tandem/socketio/internal/budget"
 	"github.com/tandem-go/tandem/socketio/internal/flush"
-	"github.com/tandem-go/tandem/internal/logonce"
 	"github.com/tandem-go/tandem/socketio/internal/packet"
 	"github.com/tandem-go/tandem/socketio/internal/wheel"
 )
@@ -212,15 +210,9 @@ func (s *Session) recoverPanic() {
 	if v == nil {
 		return
 	}
-	s.srv.logs.Error("engine: receiver panicked", "session", s.ID(), "panic", logonce.Cut(fmt.Sprint(v)), "stack", stack{})
+	s.srv.logs.Error("engine: receiver panicked", "session", s.ID(), "err", logonce.Cut(fmt.Sprint(v)), "stack", logonce.Stack{})
 	s.end(ending{reason: TransportError, err: ErrPanic})
 }
-
-// stack is the stack of the goroutine that logs it.
-type stack struct{}
-
-// LogValue returns the stack as text.
-func (stack) LogValue() slog.Value { return slog.StringValue(string(debug.Stack())) }
 
 // endOnPanic ends a session whose handshake is ended by a panic of the user's code,
 // such as Options.Header, which net/http will report. Unless the receiver is to

@@ -37,20 +37,7 @@ func (g *gatedRaw) Write(fn func(uintptr) bool) error {
 // writer, who closes it also if writing fails.
 func TestWriteFailsAfterTheEnd(t *testing.T) {
 	raw := &gatedRaw{entered: make(chan struct{}), fail: make(chan struct{})}
-	accepted := make(chan *Session, 1)
-	srv := NewServer(func(s *Session) Receiver {
-		if net := s.conn.net; net.raw != nil { // nobody else uses it yet
-			raw.RawConn = net.raw
-			net.raw = raw
-		}
-		accepted <- s
-		return echoes{}
-	}, &Options{DisableParking: true})
-	client := dialTo(t, srv, httptest.NewServer(srv))
-	s := <-accepted
-	if raw.RawConn == nil {
-		t.Skip("this platform has only the slow path")
-	}
+	s, client := dialThrough(t, raw, &raw.RawConn)
 	raw.closed.Store(true)
 	var sending sync.WaitGroup
 	sending.Go(func() { s.Send(NewTextFrame("lost"), 0) })
@@ -83,20 +70,7 @@ func TestWriteFailsAfterTheEnd(t *testing.T) {
 // Those who wait until their messages have been taken hear that the session has ended, not how the system puts it.
 func TestFlushWhenAWriteFails(t *testing.T) {
 	raw := &gatedRaw{entered: make(chan struct{}), fail: make(chan struct{})}
-	accepted := make(chan *Session, 1)
-	srv := NewServer(func(s *Session) Receiver {
-		if net := s.conn.net; net.raw != nil { // nobody else uses it yet
-			raw.RawConn = net.raw
-			net.raw = raw
-		}
-		accepted <- s
-		return echoes{}
-	}, &Options{DisableParking: true})
-	dialTo(t, srv, httptest.NewServer(srv))
-	s := <-accepted
-	if raw.RawConn == nil {
-		t.Skip("this platform has only the slow path")
-	}
+	s, _ := dialThrough(t, raw, &raw.RawConn)
 	raw.closed.Store(true)
 	receipts := make(chan *receipt, 1)
 	var sending sync.WaitGroup
@@ -106,7 +80,7 @@ func TestFlushWhenAWriteFails(t *testing.T) {
 		s.mu.Unlock()
 		r, _ := s.mark()
 		receipts <- r
-		srv.pool.Flush((*sink)(s))
+		s.srv.pool.Flush((*sink)(s))
 	})
 	<-raw.entered
 	close(raw.fail)

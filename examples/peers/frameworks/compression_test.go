@@ -13,7 +13,7 @@ import (
 	"github.com/tandem-go/tandem/socketio"
 )
 
-// The answer to a poll is what Content-Encoding says, whatever stands around the server.
+// The answer to a poll has one layer of compression, and a small one at most one, whatever stands around the server.
 func TestAnswersOfPollsHaveOneLayerOfCompression(t *testing.T) {
 	for name, mount := range compressing {
 		t.Run(name, func(t *testing.T) {
@@ -29,9 +29,9 @@ func checkLayers(t *testing.T, url string) {
 		sid := openPolling(t, url)
 		query := url + "/socket.io/?EIO=4&transport=polling&sid=" + sid
 		request(t, "POST", query, "40")
-		poll(t, query) // the answer to CONNECT
+		poll(t, query, false) // the answer to CONNECT
 		request(t, "POST", query, fmt.Sprintf(`420["give",%d]`, size))
-		if got, want := poll(t, query), `430["`+strings.Repeat("x", size)+`"]`; got != want {
+		if got, want := poll(t, query, size > 1024), `430["`+strings.Repeat("x", size)+`"]`; got != want {
 			t.Errorf("%d bytes: got %.40q, want %.40q", size, got, want)
 		}
 		request(t, "POST", query, "1")
@@ -41,7 +41,7 @@ func checkLayers(t *testing.T, url string) {
 // openPolling opens a session and returns its id.
 func openPolling(t *testing.T, url string) string {
 	t.Helper()
-	open := poll(t, url+"/socket.io/?EIO=4&transport=polling")
+	open := poll(t, url+"/socket.io/?EIO=4&transport=polling", false)
 	_, rest, _ := strings.Cut(open, `"sid":"`)
 	sid, _, ok := strings.Cut(rest, `"`)
 	if !ok {
@@ -50,14 +50,14 @@ func openPolling(t *testing.T, url string) string {
 	return sid
 }
 
-// poll returns the text of an answer. It undoes the one layer that is declared.
-func poll(t *testing.T, url string) string {
+// poll returns the text of an answer. It undoes the one layer that is declared, which a large answer must have.
+func poll(t *testing.T, url string, large bool) string {
 	t.Helper()
 	header, body := request(t, "GET", url, "", "Accept-Encoding", "gzip")
 	switch encodings := header.Values("Content-Encoding"); {
-	case len(encodings) == 0:
+	case len(encodings) == 0 && !large:
 		return string(body)
-	case len(encodings) > 1 || encodings[0] != "gzip":
+	case len(encodings) != 1 || encodings[0] != "gzip":
 		t.Fatalf("Content-Encoding %q", encodings)
 	}
 	r, err := gzip.NewReader(bytes.NewReader(body))

@@ -18,6 +18,7 @@ import { listen } from "./listen.mjs";
 
 const require = createRequire(import.meta.url);
 const notepack = require("notepack.io");
+const io2 = require("socket.io-client-v2");
 const { io: io3 } = require("socket.io-client-v3");
 
 const ctx = {};
@@ -136,7 +137,7 @@ async function browser() {
 }
 
 export const scope = {
-  ctx, io, io3, SocketServer, EngineServer, EngineClient, createAdapter, createShardedAdapter, Emitter, createClient, createCluster,
+  ctx, io, io2, io3, SocketServer, EngineServer, EngineClient, createAdapter, createShardedAdapter, Emitter, createClient, createCluster,
   createSentinel, Redis, RedisCluster, WebSocket, notepack, sioParser, http, once, take, until, sleep, connect, listen, binary, redisPair,
   startServer, browser,
 };

@@ -4,6 +4,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/tandem-go/tandem/socketio/internal/budget"
 )
 
 // What ends because of the budget leaves a margin, so that the next byte does not have all accounts looked at again.
@@ -44,14 +46,20 @@ func TestReliefDoesNotWait(t *testing.T) {
 	want(t, told(c), "c")
 }
 
+// leaving has a relief of a budget of 1000 begin: it returns the client that has been told to go, and gives back 2000 later.
+func leaving(b *budget.Budget) *client {
+	slow := (&client{name: "slow", b: b, slow: true}).hold(2000)
+	b.Relieve()
+	return slow
+}
+
 // What a relief has left is looked at again when its pause is over, though nobody asks for it.
 func TestReliefGoesOnByItself(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBudget(t, 1000)
 		for range 3 { // Each round as the first one.
-			slow := (&client{name: "slow", b: b, slow: true}).hold(2000)
-			b.Relieve()
+			slow := leaving(b)
 			others := []*client{slow, (&client{name: "larger", b: b}).hold(8), (&client{name: "smaller", b: b}).hold(7)}
 			slow.account.Charge(-2000) // Others have the same.
 			elapse(9 * time.Millisecond)
@@ -112,8 +120,7 @@ func TestStop(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBudget(t, 1000)
-		slow := (&client{name: "slow", b: b, slow: true}).hold(2000)
-		b.Relieve()
+		slow := leaving(b)
 		late := (&client{name: "late", b: b}).hold(1500)
 		entered, leave := make(chan struct{}), make(chan struct{})
 		late.onTold = func() {
@@ -149,8 +156,7 @@ func TestStopInAPause(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBudget(t, 1000)
-		slow := (&client{name: "slow", b: b, slow: true}).hold(2000)
-		b.Relieve()
+		slow := leaving(b)
 		late := (&client{name: "late", b: b}).hold(1500)
 		slow.release()
 		b.Stop()
@@ -170,15 +176,14 @@ func TestReliefThatDoesNotHelp(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBudget(t, 1000)
-		c := (&client{name: "c", b: b, slow: true}).hold(2000)
-		b.Relieve()
+		slow := leaving(b)
 		late := (&client{name: "late", b: b}).hold(10)
-		c.account.Charge(-1990)
+		slow.account.Charge(-1990)
 		b.Relieve() // at once: too early
-		want(t, told(c, late), "c")
+		want(t, told(slow, late), "slow")
 		time.Sleep(20 * time.Millisecond)
 		b.Relieve()
-		want(t, told(c, late), "c", "late")
+		want(t, told(slow, late), "slow", "late")
 		another := (&client{name: "another", b: b}).hold(10)
 		b.Relieve()
 		want(t, told(another))
