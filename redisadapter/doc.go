@@ -44,8 +44,9 @@
 //
 // # What is published about a socket
 //
-// A node that fetches sockets gets the id, the rooms, the data and the handshake of each:
-// whoever may read the Redis server gets them, too. The data are the values that are
+// A node that fetches sockets gets the id, the rooms, the data and the handshake of each,
+// the client's address included. Every program that may use the channels in Redis can ask
+// for them, too, or read along. The data are the values that are
 // attached with a socketio.NewKey; those of a socketio.NewLocalKey stay here. The handshake
 // lacks what may be a secret: the auth, headers such as Cookie and Authorization, and query
 // parameters such as token; the options SecretParams and PublishHandshake of package

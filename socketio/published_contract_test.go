@@ -194,7 +194,7 @@ func TestNothingThatIsLoggedHasSecrets(t *testing.T) {
 				slog.New(slog.NewJSONHandler(&out, nil)).Info("x", "v", v)
 			}
 			fmt.Fprintf(&out, "%v %+v %s", v, v, v)
-			raw := fmt.Sprint([]byte(theSecret))
+			raw := fmt.Sprintf("%d", []byte(theSecret))
 			if text := out.String(); strings.Contains(text, theSecret) || strings.Contains(text, strings.Trim(raw, "[]")) {
 				t.Errorf("it is logged with its secret: %s", text)
 			}
@@ -205,6 +205,35 @@ func TestNothingThatIsLoggedHasSecrets(t *testing.T) {
 	for _, want := range []string{"socket.id=" + socket.ID(), "socket.namespace=/", "handshake.path=/socket.io/", "handshake.address=", "remote.id=" + socket.ID()} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("%s is not logged: %s", want, out.String())
+		}
+	}
+}
+
+// The id of a session lets its holder speak and listen for the client: it is in no line of the log.
+func TestLogsHaveNoSessionIDs(t *testing.T) {
+	log := &logBuffer{}
+	ids := make(chan string, 2)
+	s := serve(t, &socketio.Options{
+		Logger:    slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Observers: []socketio.Observer{{Closed: func(i socketio.ClosedInfo) { ids <- i.Conn.ID() }}},
+	})
+	bad := s.join(t, "polling")
+	bad.send("nonsense")
+	bad.expectClosed()
+	refused := s.open(t, "websocket")
+	if _, err := refused.tryConnect("/nowhere", ""); err == nil {
+		t.Error("connected to a namespace that does not exist")
+	}
+	refused.close()
+	for _, line := range []string{"bad input", "refuse client", "connection closed"} {
+		eventually(t, line, func() bool { return strings.Contains(log.String(), line) })
+		if !strings.Contains(log.String(), line+`" remote=127.0.0.1:`) {
+			t.Errorf("%s: no address is logged", line)
+		}
+	}
+	for range 2 {
+		if id := await(t, "the end of a connection", ids); strings.Contains(log.String(), id) {
+			t.Errorf("the id of a session is logged:\n%s", log)
 		}
 	}
 }

@@ -212,7 +212,7 @@ func (s *Session) recoverPanic() {
 	if v == nil {
 		return
 	}
-	s.srv.logs.Error("engine: receiver panicked", "session", s.ID(), "panic", logonce.Cut(fmt.Sprint(v)), "stack", stack{})
+	s.srv.logs.Error("engine: receiver panicked", "remote", s, "panic", logonce.Cut(fmt.Sprint(v)), "stack", stack{})
 	s.end(ending{reason: TransportError, err: ErrPanic})
 }
 
