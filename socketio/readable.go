@@ -53,6 +53,9 @@ func (s *Socket) String() string { return s.id }
 
 // LogValue returns the id and the namespace. Rooms, handshake and data are not logged.
 func (r RemoteSocket) LogValue() slog.Value {
+	if r.nsp == nil {
+		return slog.StringValue("<nil>")
+	}
 	return slog.GroupValue(slog.String("id", r.d.ID), slog.String("namespace", r.nsp.name))
 }
 
