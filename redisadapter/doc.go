@@ -42,6 +42,19 @@
 // sockets join rooms, receive events and disconnect. Messages that are malformed
 // are dropped, counted, and logged at a limited rate.
 //
+// # What is published about a socket
+//
+// A node that fetches sockets gets the id, the rooms, the data and the handshake of each,
+// the client's address included. Every program that may use the channels in Redis can ask
+// for them, too, or read along.
+//
+// The data are the values that are attached with a socketio.NewKey; those of a
+// socketio.NewLocalKey stay here. The handshake lacks what may be a secret: the auth,
+// headers such as Cookie and Authorization, and query parameters such as token. The
+// options SecretParams and PublishHandshake of package socketio say which, and change it.
+// Names of rooms and the arguments of events are published as they are. A Node.js server
+// publishes whole handshakes.
+//
 // # Access control lists
 //
 // A node needs PUBLISH, SUBSCRIBE, PSUBSCRIBE, UNSUBSCRIBE, PUNSUBSCRIBE, PING and

@@ -114,10 +114,10 @@ func (c *conn) OnMessage(_ *engine.Session, m engine.Message) {
 func (c *conn) reject(err error) {
 	srv := c.server()
 	if _, ok := errors.AsType[*StuckError](err); ok {
-		srv.warn("socketio: close connection", "session", c.session.ID(), "err", loggable(err))
+		srv.warn("socketio: close connection", "remote", c.session, "err", loggable(err))
 	} else {
 		srv.badInput.Add(1)
-		srv.log.Debug("socketio: bad input", "session", c.session.ID(), "err", loggable(err))
+		srv.log.Debug("socketio: bad input", "remote", c.session, "err", loggable(err))
 		tell(srv, srv.observe.badInput, BadInputInfo{Conn: c.session, Err: err})
 	}
 	c.fail(err)
@@ -312,7 +312,7 @@ type shedNotice conn
 // Run tells of it.
 func (n *shedNotice) Run() {
 	srv := (*conn)(n).server()
-	srv.warn("socketio: events of a client that has gone are dropped", "session", n.session.ID(), "err", engine.ErrInputBudget)
+	srv.warn("socketio: events of a client that has gone are dropped", "remote", n.session, "err", engine.ErrInputBudget)
 	tell(srv, srv.observe.overBudget, OverBudgetInfo{Conn: n.session, Err: engine.ErrInputBudget})
 }
 
@@ -418,7 +418,7 @@ func (c *conn) OnClose(session *engine.Session, r engine.Reason, err error) {
 	}
 	tell(srv, srv.observe.closed, ClosedInfo{Conn: session, Reason: r, Err: err})
 	if ctx := context.Background(); srv.log.Enabled(ctx, slog.LevelDebug) { // or its arguments would cost something
-		srv.log.DebugContext(ctx, "socketio: connection closed", "session", session.ID(), "reason", string(r), "err", loggable(err))
+		srv.log.DebugContext(ctx, "socketio: connection closed", "remote", session, "reason", string(r), "err", loggable(err))
 	}
 }
 

@@ -69,7 +69,7 @@ func (c *conn) onConnect(p *adapter.Packet, m engine.Message) error {
 // refuse answers a CONNECT with a CONNECT_ERROR.
 func (c *conn) refuse(namespace string, cause error) error {
 	srv := c.server()
-	srv.log.Debug("socketio: refuse client", "session", c.session.ID(), "namespace", logonce.Cut(namespace), "err", loggable(cause))
+	srv.log.Debug("socketio: refuse client", "remote", c.session, "namespace", logonce.Cut(namespace), "err", loggable(cause))
 	tell(srv, srv.observe.refused, RefusedInfo{Conn: c.session, Namespace: namespace, Err: cause})
 	data, err := srv.marshal(clientError(cause))
 	if err != nil {

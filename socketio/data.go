@@ -6,14 +6,13 @@ import (
 	"strconv"
 )
 
-// Key names a value of type T that can be attached to a socket: the typed form of
-// socket.data of the Node.js server.
+// Key names a value of type T that travels: it is attached to a socket, and every server
+// of the cluster that fetches the socket gets it, and so does whatever may read or publish
+// in the broker. Clients do not. It is the typed form of socket.data of the Node.js server,
+// a part of the socket's description ([RemoteSocket]), encoded by the server's codec.
 //
-// A value travels: it is a part of the socket's description ([RemoteSocket]), encoded by
-// the server's codec, and so every server of the cluster that fetches the socket gets it,
-// and whatever reads their messages in the broker. Clients do not. What must not leave
-// this server, such as a token, a database handle or anything that cannot be encoded,
-// needs a [NewLocalKey].
+// What must not leave this server, such as a token, a database handle or anything that
+// cannot be encoded, needs a [NewLocalKey].
 //
 // A Key is a constant of the program: declare it once, in a variable or wherever it is
 // used. Its methods panic if a local and a published key of one name meet at a socket.

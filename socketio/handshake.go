@@ -34,25 +34,31 @@ type Handshake struct {
 	Auth json.RawMessage
 }
 
+// newHandshake returns all of a handshake. A nil auth means none.
 func newHandshake(h *engine.Handshake, auth []byte) *Handshake {
+	own := newRequest(h)
+	own.URL, own.Query = h.URL(), h.Query()
+	if auth != nil {
+		own.Auth = auth
+	}
+	return own
+}
+
+// newRequest returns a handshake that lacks the query and the auth.
+func newRequest(h *engine.Handshake) *Handshake {
 	header := h.Header()
 	header.Set("Host", h.Host())
-	if auth == nil {
-		auth = []byte("{}")
-	}
 	address, _, err := net.SplitHostPort(h.RemoteAddr())
 	if err != nil {
 		address = h.RemoteAddr()
 	}
 	return &Handshake{
 		Header:      header,
-		Query:       h.Query(),
-		URL:         h.URL(),
 		Address:     address,
 		Time:        h.Time(),
 		Secure:      h.Secure(),
 		CrossOrigin: header.Get("Origin") != "",
-		Auth:        auth,
+		Auth:        json.RawMessage("{}"),
 	}
 }
 
@@ -73,7 +79,8 @@ type wireHandshake struct {
 // jsDate is how JavaScript writes a date as text.
 const jsDate = "Mon Jan 02 2006 15:04:05 GMT+0000 (Coordinated Universal Time)"
 
-// MarshalJSON returns the handshake in the shape that Node.js servers use.
+// MarshalJSON returns the handshake in the shape that Node.js servers use. All of it: do
+// not send that of a [*Socket] to anybody.
 func (h *Handshake) MarshalJSON() ([]byte, error) {
 	w := wireHandshake{
 		Headers: make(map[string]any, len(h.Header)),
@@ -85,6 +92,9 @@ func (h *Handshake) MarshalJSON() ([]byte, error) {
 		URL:     h.URL,
 		Query:   oneOrMany(h.Query),
 		Auth:    h.Auth,
+	}
+	if len(w.Auth) == 0 {
+		w.Auth = json.RawMessage("{}")
 	}
 	for name, values := range h.Header {
 		name = strings.ToLower(name)

@@ -107,6 +107,33 @@ type Options struct {
 	// for. The default is 10 seconds.
 	AckTimeout time.Duration
 
+	// SecretParams are the names of query parameters that are not published: a
+	// [RemoteSocket] lacks them, in the query and in the URL of its handshake, and so does
+	// what the adapter sends to other servers. Upper and lower case are the same. The
+	// default is none.
+	//
+	// Parameters and headers whose names contain one of these words are never published:
+	// auth, cert, cookie, credential, jwt, key, oidc, passw, pwd, secret, session,
+	// signature, token. Neither are headers whose names contain path, refer, uri or url,
+	// since proxies put the query into such, Sec-WebSocket-Protocol, and the payload of the
+	// CONNECT packet: the auth of a published handshake is {}. (Sec-WebSocket-Key is
+	// published: it is random, and no key.)
+	SecretParams []string
+
+	// PublishHandshake changes what is published of a socket's handshake. It gets the
+	// socket, whose Handshake and Auth have everything, and a copy without the secrets,
+	// which it may change in any way:
+	//
+	//	PublishHandshake: func(s *socketio.Socket, published *socketio.Handshake) {
+	//		published.Auth = json.RawMessage(`{"client":"app"}`) // seen by all servers and by the broker
+	//		published.Header.Del("X-Internal")
+	//	}
+	//
+	// It is called each time that a server fetches the socket, by several goroutines at
+	// once, and must not block. If it panics, or publishes what is no JSON, that is logged,
+	// and the copy is published as it was. The default, nil, changes nothing.
+	PublishHandshake func(s *Socket, published *Handshake)
+
 	// Observers are functions that are called when something has happened in the
 	// server. Those of the first one are called first.
 	Observers []Observer

@@ -37,3 +37,41 @@ func (e *Event) LogValue() slog.Value {
 	}
 	return slog.GroupValue(append(attrs, slog.Bool("ack", e.WantsAck()))...)
 }
+
+// LogValue returns the id and the namespace.
+func (s *Socket) LogValue() slog.Value {
+	if s == nil {
+		return slog.StringValue("<nil>")
+	}
+	return slog.GroupValue(slog.String("id", s.id), slog.String("namespace", s.nsp.name))
+}
+
+// String returns the id.
+func (s *Socket) String() string { return s.id }
+
+// LogValue returns the id and the namespace. Rooms, handshake and data are not logged.
+func (r RemoteSocket) LogValue() slog.Value {
+	if r.nsp == nil {
+		return slog.StringValue("<nil>")
+	}
+	return slog.GroupValue(slog.String("id", r.d.ID), slog.String("namespace", r.nsp.name))
+}
+
+// String returns the id.
+func (r RemoteSocket) String() string { return r.d.ID }
+
+// LogValue returns the address, the path and the time. Headers, query and auth may hold
+// secrets, and are not logged.
+func (h Handshake) LogValue() slog.Value {
+	return slog.GroupValue(
+		slog.String("address", h.Address), slog.String("path", logonce.Cut(h.path())), slog.Time("time", h.Time), slog.Bool("secure", h.Secure),
+	)
+}
+
+// String returns the address and the path, without what may be secret.
+func (h Handshake) String() string { return h.Address + " " + h.path() }
+
+func (h Handshake) path() string {
+	path, _, _ := strings.Cut(h.URL, "?")
+	return path
+}

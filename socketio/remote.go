@@ -22,7 +22,12 @@ func (r RemoteSocket) ID() string { return r.d.ID }
 // Rooms returns the rooms that the socket was in, its own id among them.
 func (r RemoteSocket) Rooms() []string { return r.d.Rooms }
 
-// Handshake returns how the socket's client connected.
+// Handshake returns how the socket's client connected, as far as its server publishes it:
+// without the auth, and without the headers and parameters that may be secrets. See
+// [Options].SecretParams and PublishHandshake. It is the same for a socket of this very
+// server, so that a program does not depend on where a socket lives; [Broadcast.Sockets]
+// has the sockets of this server with all of their handshakes. A Node.js server publishes
+// everything.
 func (r RemoteSocket) Handshake() (*Handshake, error) {
 	h := new(Handshake)
 	if err := h.UnmarshalJSON(r.d.Handshake); err != nil {

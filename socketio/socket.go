@@ -2,7 +2,6 @@ package socketio
 
 import (
 	"context"
-	"encoding/json"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -56,7 +55,8 @@ func (s *Socket) Server() *Server { return s.nsp.server }
 // namespaces share.
 func (s *Socket) Conn() *engine.Session { return s.conn.session }
 
-// Handshake returns how the client connected. It is made anew by each call.
+// Handshake returns how the client connected, its secrets included. It is made anew by
+// each call. What is published of it is said at [Options].SecretParams.
 func (s *Socket) Handshake() *Handshake {
 	return newHandshake(s.conn.session.Handshake(), s.auth())
 }
@@ -207,11 +207,7 @@ type peer Socket
 func (p *peer) ID() string                      { return p.id }
 func (p *peer) Membership() *adapter.Membership { return &p.membership }
 
+// describe describes the socket to other servers.
 func (s *Socket) describe() adapter.RemoteSocket {
-	h, err := json.Marshal(s.Handshake())
-	if err != nil {
-		s.nsp.server.warn("socketio: encode handshake", "socket", s.id, "err", err)
-		h = []byte("{}")
-	}
-	return adapter.RemoteSocket{ID: s.id, Rooms: s.Rooms(), Handshake: h, Data: s.dataJSON()}
+	return adapter.RemoteSocket{ID: s.id, Rooms: s.Rooms(), Handshake: s.publicHandshake(), Data: s.dataJSON()}
 }

@@ -61,6 +61,8 @@ func startGo(t *testing.T, name, redisAddr string, opts clusterOptions) *goInsta
 		Adapter: redisadapter.New(rdb, &opts.ours),
 		Engine:  engine.Options{PingInterval: opts.heartbeat, PingTimeout: 4 * opts.heartbeat},
 		Logger:  slog.New(slog.NewTextHandler(&g.log, nil)),
+		// Clients are known by their auth, which the reference server publishes, too.
+		PublishHandshake: func(s *socketio.Socket, published *socketio.Handshake) { published.Auth = s.Handshake().Auth },
 	})
 	for _, nsp := range []string{"/", "/custom"} {
 		g.serve(g.io.Of(nsp))

@@ -210,7 +210,7 @@ func (s *Session) recoverPanic() {
 	if v == nil {
 		return
 	}
-	s.srv.logs.Error("engine: receiver panicked", "session", s.ID(), "err", logonce.Cut(fmt.Sprint(v)), "stack", logonce.Stack{})
+	s.srv.logs.Error("engine: receiver panicked", "remote", s, "err", logonce.Cut(fmt.Sprint(v)), "stack", logonce.Stack{})
 	s.end(ending{reason: TransportError, err: ErrPanic})
 }
 
