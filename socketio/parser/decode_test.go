@@ -152,6 +152,18 @@ func TestWholeNumber(t *testing.T) {
 	}
 }
 
+// Only numbers are rewritten, whole ones, wherever they are.
+func TestAppendWhole(t *testing.T) {
+	for data, want := range map[string]string{
+		"5.0": "5", "[1e+3,-2.0]": "[1000,-2]", `{"5.0":"1e3","x":[5.50,0.0]}`: `{"5.0":"1e3","x":[5.50,0]}`, "[1,-2]": "", `"5.0"`: "", `["5.0`: "",
+	} {
+		got, changed := appendWhole(nil, []byte(data))
+		if changed != (want != "") || changed && string(got) != want {
+			t.Errorf("%s becomes %s (%t), want %q", data, got, changed, want)
+		}
+	}
+}
+
 // FuzzWholeNumbers compares the JSON with rewritten numbers with what it was.
 func FuzzWholeNumbers(f *testing.F) {
 	for _, data := range append(values, `[5.0,{"5.0":1e3,"x":"1.0"},-0.5e1]`) {

@@ -89,9 +89,11 @@ func TestMarkersOfNothing(t *testing.T) {
 		if _, ok := r.number(m.parse(marked)); ok != want {
 			t.Errorf("marker %d of 2: %t, want %t", num, ok, want)
 		}
-		text := json.RawMessage(`["` + marked + `"]`)
-		if r.value(reflect.ValueOf(&text), 0); (r.err != nil) != want {
-			t.Errorf("marker %d of 2 within JSON: %v", num, r.err)
+		for _, text := range []json.RawMessage{[]byte(`"` + marked + `"`), []byte(`["` + marked + `"]`)} {
+			r.err = nil
+			if r.value(reflect.ValueOf(&text), 0); (r.err != nil) != want {
+				t.Errorf("marker %d of 2 within JSON %s: %v", num, text, r.err)
+			}
 		}
 	}
 }

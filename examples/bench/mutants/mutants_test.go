@@ -263,6 +263,24 @@ func TestTry(t *testing.T) {
 	}
 }
 
+// Gremlins give up on a try after a multiple of the time that the tests take, which leaves room to build them.
+func TestMeasure(t *testing.T) {
+	root := module(t)
+	took, err := measure(t.Context(), root, ".", os.Environ())
+	if err != nil || took <= 0 {
+		t.Errorf("%v, %v", took, err)
+	}
+	for took, want := range map[time.Duration]int{0: 6004, 100 * time.Millisecond: 64, time.Second: 10, 4 * time.Second: 5, time.Minute: 4} {
+		if got := coefficient(took); got != want {
+			t.Errorf("%v: %d times as long, want %d", took, got, want)
+		}
+	}
+	write(t, filepath.Join(root, "n_test.go"), "package m\n\nimport \"testing\"\n\nfunc TestWrong(t *testing.T) { t.Error(\"wrong\") }\n")
+	if _, err := measure(t.Context(), root, ".", os.Environ()); !errors.Is(err, errFailing) || !strings.Contains(err.Error(), "TestWrong") {
+		t.Errorf("tests that fail in themselves: %v", err)
+	}
+}
+
 func TestRun(t *testing.T) {
 	root := module(t)
 	lists := filepath.Join(root, "examples", "bench", "mutants")
@@ -286,6 +304,7 @@ func TestRun(t *testing.T) {
 		"broken":            {"None.\nfile m.go\ntest .\n-sum := a + b\n", "", nil, errSurvived, "does not compile"},
 		"stale":             {"Twice.\nfile m.go\ntest .\n-sum := a * b\n", "", nil, errNotFound, ""},
 		"stale survivor":    {"", strings.Replace(survivor, "sum", "product", 1), nil, errNotFound, ""},
+		"another function":  {"", strings.Replace(survivor, "add", "plus", 1), nil, errNotFound, ""},
 		"a file is missing": {"Twice.\nfile n.go\n-sum := a * b\n", "", nil, os.ErrNotExist, ""},
 		"nothing matches":   {"Twice.\nfile m.go\ntest .\n-sum := a + b\n+sum := 2*a + b\n", "", []string{"-run", "other"}, errNothing, ""},
 		"only checked":      {"Minus.\nfile m.go\ntest .\n-sum := a + b\n+sum := a - b\n", "", []string{"-check"}, nil, ""},

@@ -68,24 +68,29 @@ func parseSurvivor(b block) (survivor, error) {
 	return s, nil
 }
 
-// check returns an error if the line is not in the file any more.
+// check returns an error if the line is not in the function any more.
 func (s survivor) check(root string) error {
 	source, err := os.ReadFile(filepath.Join(root, filepath.FromSlash(s.file)))
 	if err != nil {
 		return s.errorf("%w", err)
 	}
+	functions, err := parseFunctions(s.file, source)
+	if err != nil {
+		return s.errorf("%w", err)
+	}
 	want := strings.NewReplacer("«", "", "»", "").Replace(s.line)
+	n := 0
 	for line := range strings.Lines(string(source)) {
-		if strings.TrimSpace(line) == want {
+		if n++; strings.TrimSpace(line) == want && functions.at(n) == s.function {
 			return nil
 		}
 	}
-	return s.errorf("%s: %w", s.file, errNotFound)
+	return s.errorf("%s %s: %w", s.file, s.function, errNotFound)
 }
 
 // find returns the place of a line and a column in a source.
 func find(file, kind string, source []byte, line, column int) (place, error) {
-	p := place{file: file, kind: kind, function: "-"}
+	p := place{file: file, kind: kind}
 	lines := bytes.Split(source, []byte("\n"))
 	if line < 1 || line > len(lines) || column < 1 || column > len(lines[line-1]) {
 		return p, fmt.Errorf("%s:%d:%d: %w", file, line, column, errNotFound)
@@ -93,17 +98,34 @@ func find(file, kind string, source []byte, line, column int) (place, error) {
 	text := lines[line-1]
 	size := operator(text[column-1:])
 	p.line = strings.TrimSpace(string(text[:column-1]) + "«" + string(text[column-1:column-1+size]) + "»" + string(text[column-1+size:]))
+	functions, err := parseFunctions(file, source)
+	p.function = functions.at(line)
+	return p, err
+}
+
+// functions are those of a file.
+type functions struct {
+	set  *token.FileSet
+	tree *ast.File
+}
+
+func parseFunctions(file string, source []byte) (functions, error) {
 	set := token.NewFileSet()
 	tree, err := parser.ParseFile(set, file, source, parser.SkipObjectResolution)
-	if err != nil {
-		return p, err
+	return functions{set, tree}, err
+}
+
+// at returns the name of the function that a line is in, or else a dash.
+func (fs functions) at(line int) string {
+	if fs.tree == nil {
+		return "-"
 	}
-	for _, d := range tree.Decls {
-		if f, ok := d.(*ast.FuncDecl); ok && set.Position(f.Pos()).Line <= line && line <= set.Position(f.End()).Line {
-			p.function = name(f)
+	for _, d := range fs.tree.Decls {
+		if f, ok := d.(*ast.FuncDecl); ok && fs.set.Position(f.Pos()).Line <= line && line <= fs.set.Position(f.End()).Line {
+			return name(f)
 		}
 	}
-	return p, nil
+	return "-"
 }
 
 // operator returns the length of the operator, or the word, that a text begins with.
