@@ -1,6 +1,7 @@
 package redisadapter
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"sync"
@@ -23,6 +24,7 @@ type classic struct {
 	subscription subscription
 	pending      pending
 	serving      serving
+	describing   describing
 
 	ctx    context.Context // ends with the adapter
 	cancel context.CancelFunc
@@ -212,12 +214,13 @@ func (c *classic) Close(ctx context.Context) error {
 		c.settled = c.link.subscriber.remove(&c.subscription)
 		c.last = c.release()
 	})
+	described := c.describing.close(ctx)
 	if c.last {
-		return c.link.close(ctx)
+		return cmp.Or(c.link.close(ctx), described)
 	}
 	select {
 	case <-c.settled:
-		return nil
+		return described
 	case <-ctx.Done():
 		return ctx.Err()
 	}

@@ -19,6 +19,7 @@ const (
 	troubleResponse
 	troubleAnswer
 	troublePanic
+	troubleUnanswered
 	troubleKinds
 )
 
@@ -33,6 +34,7 @@ func (t trouble) String() string {
 		troubleResponse:   "malformed responses were ignored",
 		troubleAnswer:     "answers could not be encoded",
 		troublePanic:      "handling a message panicked",
+		troubleUnanswered: "requests of other nodes were not answered",
 	}[t]
 }
 

@@ -2,7 +2,6 @@ package socketio
 
 import (
 	"context"
-	"encoding/json"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -203,7 +202,7 @@ func (p *peer) ID() string                      { return p.id }
 func (p *peer) Membership() *adapter.Membership { return &p.membership }
 
 func (s *Socket) describe() adapter.RemoteSocket {
-	h, err := json.Marshal(s.Handshake())
+	h, err := s.Handshake().MarshalJSON() // not through Marshal, which would compact it once more
 	if err != nil {
 		s.nsp.server.warn("socketio: encode handshake", "socket", s.id, "err", err)
 		h = []byte("{}")
