@@ -64,7 +64,7 @@ func (c *classic) respond(r *remoteRequest, response any) {
 // respondWith sends a response to the node with that uid. It has been counted
 // when it cannot be sent.
 func (c *classic) respondWith(uid string, payload []byte) {
-	_ = c.publish(c.responses(uid), payload)
+	_ = c.publish(c.private(uid, payload, c.responses(uid)), payload)
 }
 
 // responses returns the channel of the responses to the node with that uid.
@@ -73,6 +73,16 @@ func (c *classic) responses(uid string) string {
 		return c.answers(uid)
 	}
 	return c.response
+}
+
+// private returns the channel of a response that goes to all nodes unless it is
+// MessagePack. Then it is for the node alone that has asked: to those that read JSON
+// only it would do harm.
+func (c *classic) private(uid string, payload []byte, channel string) string {
+	if payload[0] != '{' && uid != "" {
+		return c.answers(uid)
+	}
+	return channel
 }
 
 // serveMatching changes the local sockets that the request selects. The sender
@@ -130,16 +140,16 @@ func (c *classic) serveEvent(r *remoteRequest) error {
 	}
 	var respond func(adapter.Reply)
 	if r.RequestID != nil {
-		respond = func(reply adapter.Reply) { c.respondEvent(r.RequestID, reply) }
+		respond = func(reply adapter.Reply) { c.respondEvent(r, reply) }
 	}
 	c.host.ServeServerEvent(c.ctx, data, r.attachments, respond)
 	return nil
 }
 
-// respondEvent sends the answer of a handler. It goes to all nodes whatever the
-// options say, as it does in the reference implementation.
-func (c *classic) respondEvent(id json.RawMessage, reply adapter.Reply) {
-	response := eventResponse{Type: typeServerEmit, RequestID: id}
+// respondEvent sends the answer of a handler. Without binary it goes to all nodes
+// whatever the options say, as it does in the reference implementation.
+func (c *classic) respondEvent(r *remoteRequest, reply adapter.Reply) {
+	response := eventResponse{Type: typeServerEmit, RequestID: r.RequestID, UID: c.uid}
 	var err error
 	if response.Data, err = firstElement(reply.Data); err != nil {
 		reply.Attachments = nil
@@ -149,7 +159,7 @@ func (c *classic) respondEvent(id json.RawMessage, reply adapter.Reply) {
 		c.link.log.report(troubleAnswer, 1, err, "namespace", c.host.Namespace())
 	}
 	if encodeErr == nil {
-		_ = c.publish(c.response, payload) // it has been counted if it fails
+		_ = c.publish(c.private(r.uid(), payload, c.response), payload) // it has been counted if it fails
 	}
 }
 
@@ -157,6 +167,7 @@ type eventResponse struct {
 	Type      int             `json:"type"`
 	RequestID json.RawMessage `json:"requestId"`
 	Data      json.RawMessage `json:"data,omitempty"`
+	UID       string          `json:"uid,omitempty"`
 }
 
 // flagsOf reads the flags of a request.

@@ -20,6 +20,7 @@ const (
 	troubleAnswer
 	troublePanic
 	troubleUnanswered
+	troubleUnsure
 	troubleKinds
 )
 
@@ -35,6 +36,7 @@ func (t trouble) String() string {
 		troubleAnswer:     "answers could not be encoded",
 		troublePanic:      "handling a message panicked",
 		troubleUnanswered: "requests of other nodes were not answered",
+		troubleUnsure:     "an answer may be missing in what an operation has returned",
 	}[t]
 }
 
