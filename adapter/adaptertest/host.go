@@ -3,11 +3,14 @@ package adaptertest
 import (
 	"context"
 	"crypto/rand"
+	"encoding/json"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 
 	"github.com/tandem-go/tandem/adapter"
+	"github.com/tandem-go/tandem/adapter/wire"
 )
 
 // Host is a namespace of one node without a server around it. It is used in
@@ -123,17 +126,39 @@ func (h *Host) Deliver(p *adapter.Packet, to []adapter.Peer, f adapter.Flags) {
 }
 
 // DeliverWithAck puts the packet into the sockets' inboxes; see
-// [Delivery.Answer].
+// [Delivery.Answer]. Like a real host it passes on the first value of an answer alone.
 func (h *Host) DeliverWithAck(
 	p *adapter.Packet, to []adapter.Peer, f adapter.Flags, answer func(r adapter.Reply, ok bool),
 ) (stop func()) {
-	c := &call{answer: answer}
+	c := &call{answer: func(r adapter.Reply, ok bool) { answer(firstValue(r), ok) }}
 	for _, peer := range to {
 		if peer, ok := peer.(*Peer); ok {
 			peer.receive(&Delivery{Packet: p, Flags: f, Acked: true}, c)
 		}
 	}
 	return c.stop
+}
+
+// firstValue returns an answer with the first of its values alone, and with the attachments
+// of that. What it cannot read it leaves as it is.
+func firstValue(r adapter.Reply) adapter.Reply {
+	var list []json.RawMessage
+	if err := json.Unmarshal(r.Data, &list); err != nil || len(list) < 2 {
+		return r
+	}
+	first := slices.Concat([]byte("["), list[0], []byte("]"))
+	if len(r.Attachments) == 0 {
+		return adapter.Reply{Data: first}
+	}
+	packed, err := wire.AppendMsgpack(nil, first, r.Attachments)
+	if err != nil {
+		return r
+	}
+	data, attachments, _, err := wire.AppendJSON(nil, packed, nil) // which are numbered anew
+	if err != nil {
+		return r
+	}
+	return adapter.Reply{Data: data, Attachments: attachments}
 }
 
 // Disconnect disconnects a socket.
