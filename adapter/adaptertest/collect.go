@@ -196,9 +196,13 @@ func collectSeveral(t *testing.T, c *cluster) {
 		{adapter.Reply{Data: []byte(`[1,2]`)}, adapter.Reply{Data: []byte(`[1]`)}},
 		{adapter.Reply{Data: []byte(`[null,{"a":[]},"x"]`)}, adapter.Reply{Data: []byte(`[null]`)}},
 		{
+			adapter.Reply{Data: []byte(`["x",{"_placeholder":true,"num":0}]`), Attachments: [][]byte{{1}}},
+			adapter.Reply{Data: []byte(`["x"]`)},
+		},
+		{
 			adapter.Reply{
-				Data:        []byte(`[[{"_placeholder":true,"num":1}],{"_placeholder":true,"num":0}]`),
-				Attachments: [][]byte{{0}, {1}},
+				Data:        []byte(`[[{"_placeholder":true,"num":0}],"x"]`),
+				Attachments: [][]byte{{1}},
 			},
 			adapter.Reply{Data: []byte(`[[{"_placeholder":true,"num":0}]]`), Attachments: [][]byte{{1}}},
 		},

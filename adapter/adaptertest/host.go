@@ -1,6 +1,7 @@
 package adaptertest
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/json"
@@ -10,7 +11,6 @@ import (
 	"sync"
 
 	"github.com/tandem-go/tandem/adapter"
-	"github.com/tandem-go/tandem/adapter/wire"
 )
 
 // Host is a namespace of one node without a server around it. It is used in
@@ -139,26 +139,18 @@ func (h *Host) DeliverWithAck(
 	return c.stop
 }
 
-// firstValue returns an answer with the first of its values alone, and with the attachments
-// of that. What it cannot read it leaves as it is.
+// firstValue returns an answer with the first of its values alone, and without the
+// attachments if there is no binary in that. What it cannot read it leaves as it is.
 func firstValue(r adapter.Reply) adapter.Reply {
 	var list []json.RawMessage
 	if err := json.Unmarshal(r.Data, &list); err != nil || len(list) < 2 {
 		return r
 	}
-	first := slices.Concat([]byte("["), list[0], []byte("]"))
-	if len(r.Attachments) == 0 {
-		return adapter.Reply{Data: first}
+	r.Data = slices.Concat([]byte("["), list[0], []byte("]"))
+	if !bytes.Contains(list[0], []byte(`"_placeholder"`)) {
+		r.Attachments = nil
 	}
-	packed, err := wire.AppendMsgpack(nil, first, r.Attachments)
-	if err != nil {
-		return r
-	}
-	data, attachments, _, err := wire.AppendJSON(nil, packed, nil) // which are numbered anew
-	if err != nil {
-		return r
-	}
-	return adapter.Reply{Data: data, Attachments: attachments}
+	return r
 }
 
 // Disconnect disconnects a socket.
