@@ -104,15 +104,15 @@ func (col *collection) follow(ctx context.Context, payload []byte, sent chan err
 	}
 	col.box.put(news{kind: newsAsked, nodes: nodes, err: c.explain(limited, opBroadcast, err)})
 	if err == nil && nodes > 1 {
-		col.census.nodes = nodes
-		col.census.run(ctx, func(d departures) { col.box.put(news{kind: newsGone, gone: d}) })
+		col.attendance.nodes = nodes
+		col.attendance.run(ctx, func(d departures) { col.box.put(news{kind: newsGone, gone: d}) })
 	}
 }
 
 // publishRequest queues a request whose fate is told to sent.
 func (c *classic) publishRequest(payload []byte, sent chan error) {
 	m := c.message(c.request, payload)
-	m.done = sent
+	m.done, m.echo = sent, &c.subscription
 	if err := c.link.publisher.publish(m); err != nil {
 		if _, queued := errors.AsType[*UnavailableError](err); !queued {
 			sent <- err

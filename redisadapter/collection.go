@@ -14,10 +14,10 @@ const opBroadcast = "broadcast"
 // collection is one broadcast with acknowledgements. It is complete when as many
 // sockets have answered as all nodes have said.
 type collection struct {
-	c      *classic
-	box    *mailbox[news]
-	census census
-	single bool
+	c          *classic
+	box        *mailbox[news]
+	attendance attendance
+	single     bool
 
 	nodes     int // how many nodes there are, 0 until it is known
 	heard     int // how many other nodes have told their number of sockets
@@ -37,7 +37,7 @@ type tally struct {
 }
 
 func newCollection(c *classic) *collection {
-	return &collection{c: c, box: newMailbox[news](), census: census{c: c}, told: make(map[string]*tally)}
+	return &collection{c: c, box: newMailbox[news](), attendance: attendance{c: c}, told: make(map[string]*tally)}
 }
 
 // note takes what has come, and returns the answer in it if there is one.
@@ -107,7 +107,7 @@ func (col *collection) of(uid string) *tally {
 	if t == nil {
 		t = new(tally)
 		col.told[uid] = t
-		col.census.hear(uid)
+		col.attendance.hear(uid)
 	}
 	return t
 }

@@ -194,7 +194,12 @@ func (c *classic) answer(a asker, members []byte) {
 		b = append(append(append(b, `"requestId":`...), a.id...), ',')
 	}
 	b = append(append(b, members...), '}')
-	_ = c.link.publisher.send(c.ctx, c.message(c.responses(a.uid), b))
+	m := c.message(c.responses(a.uid), b)
+	m.expires = a.since.Add(c.link.opts.RequestTimeout)
+	ctx, cancel := context.WithDeadline(c.ctx, m.expires)
+	defer cancel()
+	m.ctx = ctx
+	_ = c.link.publisher.send(ctx, m)
 }
 
 // protected returns the members of the answer. There are none if code of the

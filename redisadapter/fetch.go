@@ -76,10 +76,10 @@ func (c *classic) ask(ctx context.Context, op string, r request) iter.Seq2[*resp
 // gathering are the answers to a request that each of the other nodes answers
 // once.
 type gathering struct {
-	c      *classic
-	op     string
-	box    *mailbox[news]
-	census census
+	c          *classic
+	op         string
+	box        *mailbox[news]
+	attendance attendance
 
 	want, got int
 	anonymous int // answers that do not say whose they are
@@ -87,16 +87,16 @@ type gathering struct {
 }
 
 func newGathering(c *classic, op string, nodes int) *gathering {
-	return &gathering{c: c, op: op, box: newMailbox[news](), census: census{c: c, nodes: nodes}, want: nodes - 1}
+	return &gathering{c: c, op: op, box: newMailbox[news](), attendance: attendance{c: c, nodes: nodes}, want: nodes - 1}
 }
 
-// watch starts the census. The function that it returns ends it.
+// watch looks who leaves. The function that it returns ends it.
 func (g *gathering) watch(ctx context.Context) (end func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		g.census.run(ctx, func(d departures) { g.box.put(news{kind: newsGone, gone: d}) })
+		g.attendance.run(ctx, func(d departures) { g.box.put(news{kind: newsGone, gone: d}) })
 	}()
 	return func() {
 		cancel()
@@ -142,7 +142,7 @@ func (g *gathering) run(ctx context.Context, yield func(*response, error) bool) 
 // note takes a response, and tells whether more are wanted.
 func (g *gathering) note(r *response, yield func(*response, error) bool) bool {
 	g.got++
-	if g.census.hear(r.uid); r.uid == "" {
+	if g.attendance.hear(r.uid); r.uid == "" {
 		g.anonymous++
 	}
 	return yield(r, nil) && g.got < g.want

@@ -11,6 +11,7 @@ import (
 
 	"github.com/tandem-go/tandem/adapter"
 	"github.com/tandem-go/tandem/adapter/adaptertest"
+	"github.com/tandem-go/tandem/examples/peers"
 )
 
 // crowd is a namespace among other nodes that are not there: a test says how many Redis
@@ -149,7 +150,8 @@ func TestNodesThatHaveGoneNeedNotAnswer(t *testing.T) {
 		}, 1, 5 * time.Second, &TimeoutError{Got: 1, Want: 2}, 0},
 		{"all, as far as Redis tells who does not count this node either", 3, []string{"a"}, func(c *crowd) {
 			c.says("a", answer)
-			c.set(c.c.request, 0)
+			c.set(c.c.request, 1)
+			c.set(c.c.answers(c.c.uid), 0)
 		}, 1, 5 * time.Second, &TimeoutError{Got: 1, Want: 2}, 0},
 	}
 	for _, tt := range tests {
@@ -194,7 +196,7 @@ func TestTroubleIsNoDeparture(t *testing.T) {
 		c.asked(t)
 		c.set(c.c.request, 1)
 		c.c.link.subscriber.mu.Lock()
-		c.c.subscription.missing = 1
+		c.c.link.subscriber.losses++
 		c.c.link.subscriber.mu.Unlock()
 		if err := wrongTimeout(<-done, &TimeoutError{Want: 2}); err != nil || time.Since(c.start) != 5*time.Second {
 			t.Errorf("after %v: %v", time.Since(c.start), err)
@@ -387,5 +389,75 @@ func TestAnswersSayWhoseTheyAre(t *testing.T) {
 				t.Errorf("%s was answered with %s, %v", request, m.payload, err)
 			}
 		}
+	}
+}
+
+// TestKilledNodeIsNotWaitedFor has a Node.js server killed that owes an answer.
+func TestKilledNodeIsNotWaitedFor(t *testing.T) {
+	m := startMixed(t, nil, nil)
+	third := openHost(t, "/", func(h adapter.Host) adapter.Adapter { return New(client(t, m.redis.Addr), nil)(h) })
+	third.OnServerEvent(func(e adaptertest.ServerEvent) { e.Respond(answerOne) })
+	third.Connect().AnswerWith(func(d *adaptertest.Delivery) { d.Answer(answerOne) })
+	eventually(t, "three nodes to listen", func() bool {
+		n, err := m.host.Adapter().ServerCount(t.Context())
+		return err == nil && n == 3
+	})
+	m.node.Eval(t, nil, `
+		ctx.asked = [];
+		ctx.all.on("ask", (...got) => ctx.asked.push(got.pop()));`)
+	collected := make(chan []string, 1)
+	go func() {
+		var got []string
+		for r, err := range m.host.Adapter().ServerCollect(patience(t), []byte(`["ask"]`), nil) {
+			if err != nil {
+				t.Error(err)
+			}
+			got = append(got, string(r.Data))
+		}
+		collected <- got
+	}()
+	m.node.Eval(t, nil, `await until(() => ctx.asked.length === 1)`)
+	m.node.Kill()
+	if got := <-collected; !slices.Equal(got, []string{`[1]`}) {
+		t.Errorf("got %q", got)
+	}
+	sockets, err := m.host.Adapter().Fetch(patience(t), adapter.Target{}) // nor is it asked any more
+	if err != nil || len(sockets) != 1 {
+		t.Errorf("%d sockets, %v", len(sockets), err)
+	}
+}
+
+// TestGoNodeThatLeavesOwesNothing has a Go node leave whose sockets have not all answered.
+func TestGoNodeThatLeavesOwesNothing(t *testing.T) {
+	server := peers.Redis(t)
+	start := func() *adaptertest.Host {
+		return openHost(t, "/", func(h adapter.Host) adapter.Adapter { return New(client(t, server.Addr), nil)(h) })
+	}
+	a, b, c := start(), start(), start()
+	eventually(t, "three nodes to listen", func() bool {
+		n, err := a.Adapter().ServerCount(t.Context())
+		return err == nil && n == 3
+	})
+	answering, silent, late := b.Connect(), b.Connect(), c.Connect()
+	type result struct {
+		got []string
+		err error
+	}
+	done := make(chan result, 1)
+	go func() {
+		got, _, err := collected(&mixed{host: a}, patience(t), event("/", `["ask"]`), adapter.Target{})
+		done <- result{got, err}
+	}()
+	answering.Next(t).Answer(adapter.Reply{Data: []byte(`["b"]`)})
+	silent.Next(t)
+	d := late.Next(t)
+	closeHost(t, b)
+	eventually(t, "two nodes to be left", func() bool {
+		n, err := a.Adapter().ServerCount(t.Context())
+		return err == nil && n == 2
+	})
+	d.Answer(adapter.Reply{Data: []byte(`["c"]`)})
+	if r := <-done; r.err != nil || !slices.Equal(r.got, []string{`["b"]`, `["c"]`}) {
+		t.Errorf("got %q, %v", r.got, r.err)
 	}
 }
