@@ -65,8 +65,9 @@ type Adapter interface {
 	// its name and arguments, attachments are the binary values of data.
 	ServerEmit(ctx context.Context, data []byte, attachments [][]byte) error
 	// ServerCollect is ServerEmit with answers: one from each of the other nodes,
-	// yielded as they arrive. If ctx ends first, the last pair holds the error.
-	// With no other node it yields nothing.
+	// yielded as they arrive. If ctx ends first, the last pair holds the error. If ctx
+	// has no deadline, the adapter has a bound of its own. With no other node it yields
+	// nothing.
 	ServerCollect(ctx context.Context, data []byte, attachments [][]byte) iter.Seq2[Reply, error]
 	// ServerCount returns the number of nodes, this one included.
 	ServerCount(ctx context.Context) (int, error)
@@ -112,9 +113,9 @@ type Flags struct {
 
 // Reply is one answer, from a socket or from a node.
 type Reply struct {
-	// Data is the JSON array of the arguments of the answer, never nil. An
-	// answer from another node holds at most its first argument, since the wire
-	// carries no more.
+	// Data is the JSON array of the arguments of the answer, never nil. It holds one
+	// at most, the first that was given: the wire between nodes carries no more, and
+	// the answers of local sockets are like those of others.
 	Data []byte
 	// Attachments are the binary values of Data, as in Packet.
 	Attachments [][]byte

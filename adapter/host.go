@@ -37,7 +37,8 @@ type Host interface {
 	// DeliverWithAck delivers an event to local sockets under an acknowledgement
 	// id of the host's own. It calls answer once for each of them: with the
 	// answer and true, or with a zero Reply and false when the socket
-	// disconnects before it has answered or the packet cannot be encoded. Calls
+	// disconnects before it has answered or the packet cannot be encoded. An answer of
+	// several values is given with the first one alone. Calls
 	// to answer may be concurrent and may come before DeliverWithAck returns;
 	// answer must not block. stop may be called more than once. Answers that come
 	// after it has returned are ignored, but one that was being taken may still be

@@ -2,7 +2,9 @@ package redisadapter
 
 import (
 	"log/slog"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -38,11 +40,33 @@ func newBare(tb testing.TB, namespace string, o *Options) *bare {
 	return b
 }
 
-// published empties the queue.
-func (b *bare) published() []message {
-	queue, _ := b.c.link.publisher.take(nil)
-	b.c.link.publisher.count, b.c.link.publisher.bytes = 0, 0
-	return queue
+// published empties the queue, as if Redis had got the answers in it. What is being
+// described is waited for.
+func (b *bare) published() (queue []message) {
+	p, d := b.c.link.publisher, &b.c.describing
+	for {
+		d.mu.Lock()
+		running := d.running
+		d.mu.Unlock()
+		p.mu.Lock()
+		queued := p.count
+		p.mu.Unlock()
+		if queued == 0 && running == nil {
+			return queue
+		}
+		batch, _ := p.take(nil)
+		p.mu.Lock()
+		p.count, p.bytes = 0, 0
+		p.mu.Unlock()
+		for _, m := range batch {
+			if m.done != nil && strings.HasPrefix(m.channel, b.c.response) {
+				m.done <- nil
+			}
+		}
+		if queue = append(queue, batch...); len(batch) == 0 {
+			time.Sleep(10 * time.Microsecond)
+		}
+	}
 }
 
 func (b *bare) count(kind trouble) uint64 { return b.c.link.log.count(kind) }

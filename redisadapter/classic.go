@@ -1,6 +1,7 @@
 package redisadapter
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"sync"
@@ -23,6 +24,7 @@ type classic struct {
 	subscription subscription
 	pending      pending
 	serving      serving
+	describing   describing
 
 	ctx    context.Context // ends with the adapter
 	cancel context.CancelFunc
@@ -156,7 +158,9 @@ func (c *classic) explain(ctx context.Context, op string, err error) error {
 }
 
 // JoinAll makes the local sockets join at once, and those of the other nodes when
-// the request reaches them. It waits until Redis has the request.
+// the request reaches them. It waits until Redis has the request. A room whose name
+// is a number is joined in both of the forms that a Node.js server may know: as with a
+// broadcast to it, nobody there need know which one is meant.
 func (c *classic) JoinAll(ctx context.Context, t adapter.Target, rooms ...string) error {
 	if len(rooms) == 0 {
 		return nil
@@ -164,11 +168,10 @@ func (c *classic) JoinAll(ctx context.Context, t adapter.Target, rooms ...string
 	if err := c.Memory.JoinAll(ctx, t, rooms...); err != nil || t.Flags.Local {
 		return err
 	}
-	return c.tell(ctx, "join", request{Type: typeJoin, Opts: optsOf(t), Rooms: rooms})
+	return c.tell(ctx, "join", request{Type: typeJoin, Opts: optsOf(t), Rooms: selector(rooms)})
 }
 
-// LeaveMatching is like JoinAll. A room whose name is a number is left in both
-// of the forms that a Node.js server may know.
+// LeaveMatching is like JoinAll.
 func (c *classic) LeaveMatching(ctx context.Context, t adapter.Target, rooms ...string) error {
 	if len(rooms) == 0 {
 		return nil
@@ -212,12 +215,13 @@ func (c *classic) Close(ctx context.Context) error {
 		c.settled = c.link.subscriber.remove(&c.subscription)
 		c.last = c.release()
 	})
+	described := c.describing.close(ctx)
 	if c.last {
-		return c.link.close(ctx)
+		return cmp.Or(c.link.close(ctx), described)
 	}
 	select {
 	case <-c.settled:
-		return nil
+		return described
 	case <-ctx.Done():
 		return ctx.Err()
 	}

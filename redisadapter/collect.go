@@ -11,7 +11,9 @@ import (
 )
 
 // Collect sends the packet to the local sockets at once and asks the other nodes
-// meanwhile. An answer of another node holds one value.
+// meanwhile. An answer holds one value. How long the sockets may take is up to
+// ctx; how long the other nodes may take to say how many they ask, to
+// [Options.RequestTimeout].
 func (c *classic) Collect(ctx context.Context, p *adapter.Packet, t adapter.Target) iter.Seq2[adapter.Reply, error] {
 	if t.Flags.Local {
 		return c.Memory.Collect(ctx, p, t)
@@ -22,7 +24,8 @@ func (c *classic) Collect(ctx context.Context, p *adapter.Packet, t adapter.Targ
 		if deadline, ok := ctx.Deadline(); ok && t.Flags.Timeout == 0 {
 			t.Flags.Timeout = max(time.Until(deadline), time.Millisecond)
 		}
-		col := collection{c: c, box: newMailbox[news](), single: t.Flags.Single}
+		col := newCollection(c)
+		col.single = t.Flags.Single
 		defer col.ask(ctx, p, t)()
 		local, stop := c.DeliverWithAck(p, t, func(r adapter.Reply, ok bool) {
 			col.box.put(news{kind: newsAnswer, reply: r, ok: ok})
@@ -33,20 +36,7 @@ func (c *classic) Collect(ctx context.Context, p *adapter.Packet, t adapter.Targ
 	}
 }
 
-// collection is one broadcast with acknowledgements. It is complete when as many
-// sockets have answered as all nodes have said.
-type collection struct {
-	c      *classic
-	box    *mailbox[news]
-	single bool
-
-	nodes     int // how many nodes there are, 0 until it is known
-	heard     int // how many other nodes have told their number of sockets
-	want, got int // answers
-	err       error
-}
-
-// news is what a collection waits for.
+// news is what an operation waits for.
 type news struct {
 	kind     newsKind
 	reply    adapter.Reply // of newsAnswer
@@ -54,6 +44,7 @@ type news struct {
 	response *response     // of newsResponse
 	nodes    int           // of newsAsked
 	err      error
+	gone     departures // of newsGone
 }
 
 type newsKind int
@@ -62,6 +53,7 @@ const (
 	newsAnswer   newsKind = iota // of a local socket
 	newsResponse                 // of another node
 	newsAsked                    // the request is out, or has failed
+	newsGone                     // nodes have gone
 )
 
 // ask asks the other nodes. The function that it returns ends it.
@@ -70,7 +62,7 @@ const (
 // are to get the event like those of this node.
 func (col *collection) ask(ctx context.Context, p *adapter.Packet, t adapter.Target) (end func()) {
 	c, id := col.c, randomID()
-	payload, err := appendAckRequest(make([]byte, 0, len(p.Data)+192), c.uid, id, p, t)
+	payload, err := encodeAckRequest(c.uid, id, p, t)
 	if c.ctx.Err() != nil {
 		err = adapter.ErrClosed
 	}
@@ -88,15 +80,7 @@ func (col *collection) ask(ctx context.Context, p *adapter.Packet, t adapter.Tar
 	}
 	go func() {
 		defer close(done)
-		if !listening {
-			_ = c.link.subscriber.wait(ctx, &c.subscription) // found again by nodes
-			c.publishRequest(payload, sent)
-		}
-		nodes, err := c.reached(ctx, sent)
-		if err != nil && ctx.Err() != nil && errors.Is(err, ctx.Err()) {
-			return // run sees the end of ctx, too, and knows what has come
-		}
-		col.box.put(news{kind: newsAsked, nodes: nodes, err: err})
+		col.follow(ctx, payload, sent, listening)
 	}()
 	return func() {
 		c.pending.remove(id)
@@ -105,10 +89,30 @@ func (col *collection) ask(ctx context.Context, p *adapter.Packet, t adapter.Tar
 	}
 }
 
+// follow finds out who has got the request, and then who of them leaves.
+func (col *collection) follow(ctx context.Context, payload []byte, sent chan error, published bool) {
+	c := col.c
+	limited, cancel := context.WithTimeout(ctx, c.link.opts.RequestTimeout)
+	defer cancel()
+	if !published {
+		_ = c.link.subscriber.wait(limited, &c.subscription) // found again by nodes
+		c.publishRequest(payload, sent)
+	}
+	nodes, err := c.reached(limited, sent)
+	if err != nil && ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+		return // run sees the end of ctx, too, and knows what has come
+	}
+	col.box.put(news{kind: newsAsked, nodes: nodes, err: c.explain(limited, opBroadcast, err)})
+	if err == nil && nodes > 1 {
+		col.attendance.nodes = nodes
+		col.attendance.run(ctx, func(d departures) { col.box.put(news{kind: newsGone, gone: d}) })
+	}
+}
+
 // publishRequest queues a request whose fate is told to sent.
 func (c *classic) publishRequest(payload []byte, sent chan error) {
 	m := c.message(c.request, payload)
-	m.done = sent
+	m.done, m.echo = sent, &c.subscription
 	if err := c.link.publisher.publish(m); err != nil {
 		if _, queued := errors.AsType[*UnavailableError](err); !queued {
 			sent <- err
@@ -127,6 +131,8 @@ func (c *classic) reached(ctx context.Context, sent <-chan error) (nodes int, er
 // run yields answers until the collection is complete or ctx ends.
 func (col *collection) run(ctx context.Context, yield func(adapter.Reply, error) bool) {
 	closed := col.c.ctx.Done()
+	patience := time.NewTimer(col.c.link.opts.RequestTimeout)
+	defer patience.Stop()
 	for {
 		ctxErr := ctx.Err() // asked before, so that no answer that came in time is lost
 		for _, n := range col.box.take() {
@@ -134,79 +140,20 @@ func (col *collection) run(ctx context.Context, yield func(adapter.Reply, error)
 				return
 			}
 		}
-		switch {
-		case col.complete():
-			if col.err != nil {
-				yield(adapter.Reply{}, col.err)
+		if ctxErr != nil || col.complete() {
+			if err := col.result(ctx); err != nil {
+				yield(adapter.Reply{}, err)
 			}
-			return
-		case ctxErr != nil:
-			yield(adapter.Reply{}, ended(ctx, col.timeout()))
 			return
 		}
 		select {
 		case <-col.box.wake:
 		case <-ctx.Done():
+		case <-patience.C:
+			col.impatient = true
 		case <-closed:
 			col.nodes, col.err = 1, adapter.ErrClosed // the local sockets may still answer
 			closed = nil
 		}
 	}
-}
-
-// complete tells that nothing more is to come.
-func (col *collection) complete() bool {
-	return col.nodes > 0 && col.heard >= col.nodes-1 && col.got >= col.want
-}
-
-func (col *collection) timeout() TimeoutError {
-	return TimeoutError{
-		Op: "broadcast", Got: col.got, Want: col.want,
-		Silent: max(col.nodes-1-col.heard, 0),
-		Err:    col.c.link.subscriber.lastTrouble(),
-	}
-}
-
-// note takes what has come, and returns the answer in it if there is one.
-func (col *collection) note(n news) (reply adapter.Reply, ok bool) {
-	switch n.kind {
-	case newsAnswer:
-		col.got++
-		return n.reply, n.ok
-	case newsAsked:
-		if col.err != nil {
-			break // the adapter has been closed, and no one else is waited for
-		}
-		if col.nodes = n.nodes; n.err != nil {
-			// The local sockets are still waited for, but no one else.
-			col.nodes, col.err = 1, n.err
-		}
-	case newsResponse:
-		switch n.response.kind {
-		case typeClientCount:
-			col.count(n.response)
-		case typeAck:
-			col.got++
-			if n.response.gone {
-				return reply, false
-			}
-			reply, err := n.response.packet.reply()
-			if err != nil {
-				reply = adapter.Reply{Data: []byte("[]")}
-			}
-			return reply, true
-		}
-	}
-	return reply, false
-}
-
-// count notes how many sockets another node has.
-func (col *collection) count(r *response) {
-	n, err := r.clientCount.int()
-	if err != nil {
-		col.c.link.log.report(troubleResponse, 1, err, "namespace", col.c.host.Namespace())
-		return
-	}
-	col.heard++
-	col.want += n
 }

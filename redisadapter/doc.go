@@ -14,29 +14,50 @@
 // nothing: a node that is cut off from Redis misses what is published meanwhile.
 //
 // While Redis cannot be reached, what is to be published waits in a bounded
-// queue for up to [Options.RequestTimeout], and the operation returns an
+// queue for up to [Options.QueueTimeout], and the operation returns an
 // [*UnavailableError]. A message whose fate is unknown, because the connection
 // broke after it had been written, is not sent again.
 //
 // Operations that need answers from the other nodes end with a [*TimeoutError]
-// if some of them do not come, and still return those that came.
+// if some of them do not come, and still return those that came. A node that leaves
+// meanwhile is noticed within two seconds, and need not answer. One that another
+// replaces at once, and one that hangs, is waited for as long as the operation may take.
+//
+// What other nodes ask for, such as descriptions of thousands of sockets, is made on a
+// goroutine of its own, from which broadcasts do not have to wait. So much may wait for
+// it; what is beyond that, or has waited for longer than [Options.RequestTimeout], is not
+// answered, counted, and logged at a limited rate.
 //
 // # Working with Node.js servers
 //
 // Rooms are strings here, while JavaScript tells the room 123 from the room
 // "123". A number that comes from a Node.js server is read as its text. A room
 // whose name is the text of an integer is published in both forms, so that it
-// reaches the members of either room there.
+// reaches the members of either room there, and is joined and left in both.
+//
+// The oldest version of @socket.io/redis-adapter that knows broadcasts with
+// acknowledgements, and binary values outside of broadcasts, is 7.2.0. Older ones, and
+// socket.io-redis 6.1, can be in the cluster for everything else. They ignore a broadcast
+// with acknowledgements: their clients do not get it, and they are among the silent nodes
+// of the error. Of server events and acknowledgements with binary values in them do not
+// send any then: such a message is MessagePack, which version 7.1 ignores, and at which
+// 7.0 and socket.io-redis 6.1 end their process. Without binary everything but broadcasts is
+// JSON, and an answer with binary goes to the node alone that has asked.
 //
 // Binary values in the events that servers send each other, and in the answers to
-// them, stay binary: a message that holds some is MessagePack, which adapters
-// from version 7.2.0 on read as well as JSON. Between Node.js servers they become
-// objects.
+// them, stay binary. Between Node.js servers they become objects.
 //
 // An answer to a broadcast carries one value, the first one that the client
 // gave. When a client disconnects before it has answered a broadcast of a Node.js
 // server, that server is told an empty answer, rather than being left to run
 // into its timeout.
+//
+// The answers of a Node.js server do not say whose they are. So it cannot be known what
+// such a server owed when it leaves: a broadcast with acknowledgements waits until its
+// time is over for the clients that it had, and its error says that a node has left. For
+// other operations it is taken for one that had not answered. If it had, and another
+// server takes more than a second longer, the answer of that one is missing; that it may
+// be is counted and logged.
 //
 // Every program that may publish on the Redis server can make this node's
 // sockets join rooms, receive events and disconnect. Messages that are malformed

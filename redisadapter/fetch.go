@@ -48,18 +48,17 @@ func (c *classic) ask(ctx context.Context, op string, r request) iter.Seq2[*resp
 	return func(yield func(*response, error) bool) {
 		ctx, cancel := bounded(ctx, c.link.opts.RequestTimeout)
 		defer cancel()
-		failed := TimeoutError{Op: op}
 		nodes, err := c.nodes(ctx)
 		if err != nil {
 			yield(nil, c.explain(ctx, op, err))
 			return
 		}
-		if failed.Want = nodes - 1; failed.Want == 0 {
+		if nodes == 1 {
 			return
 		}
+		g := newGathering(c, op, nodes)
 		r.RequestID = randomID()
-		box := newMailbox[*response]()
-		c.pending.add(r.RequestID, box.put)
+		c.pending.add(r.RequestID, g.take)
 		defer c.pending.remove(r.RequestID)
 		payload, err := r.encode(c.uid)
 		if err == nil {
@@ -69,37 +68,88 @@ func (c *classic) ask(ctx context.Context, op string, r request) iter.Seq2[*resp
 			yield(nil, err)
 			return
 		}
-		c.gather(ctx, box, &failed, yield)
+		defer g.watch(ctx)()
+		g.run(ctx, yield)
 	}
 }
 
-// gather yields the responses in the box until there are failed.Want of them.
-func (c *classic) gather(ctx context.Context, box *mailbox[*response], failed *TimeoutError, yield func(*response, error) bool) {
+// gathering are the answers to a request that each of the other nodes answers
+// once.
+type gathering struct {
+	c          *classic
+	op         string
+	box        *mailbox[news]
+	attendance attendance
+
+	want, got int
+	anonymous int // answers that do not say whose they are
+	gone      departures
+}
+
+func newGathering(c *classic, op string, nodes int) *gathering {
+	return &gathering{c: c, op: op, box: newMailbox[news](), attendance: attendance{c: c, nodes: nodes}, want: nodes - 1}
+}
+
+// watch looks who leaves. The function that it returns ends it.
+func (g *gathering) watch(ctx context.Context) (end func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		g.attendance.run(ctx, func(d departures) { g.box.put(news{kind: newsGone, gone: d}) })
+	}()
+	return func() {
+		cancel()
+		<-done
+	}
+}
+
+// take takes a response of another node.
+func (g *gathering) take(r *response) { g.box.put(news{kind: newsResponse, response: r}) }
+
+// run yields the responses until all have come.
+func (g *gathering) run(ctx context.Context, yield func(*response, error) bool) {
 	for {
 		err := ctx.Err() // asked before, so that no answer that came in time is lost
-		for _, r := range box.take() {
-			failed.Got++
-			if !yield(r, nil) {
-				return
-			}
-			if failed.Got == failed.Want {
+		for _, n := range g.box.take() {
+			if n.kind == newsGone {
+				g.gone = n.gone
+			} else if !g.note(n.response, yield) {
 				return
 			}
 		}
-		if err != nil {
-			failed.Err = c.link.subscriber.lastTrouble()
-			yield(nil, ended(ctx, *failed))
+		switch {
+		case g.got >= g.want-g.excused():
+			if g.got < g.want && g.anonymous > 0 {
+				g.c.unsure(g.op)
+			}
+			return
+		case err != nil:
+			failed := TimeoutError{Op: g.op, Got: g.got, Want: g.want - g.excused(), Err: g.c.link.subscriber.lastTrouble()}
+			yield(nil, ended(ctx, failed))
 			return
 		}
 		select {
-		case <-box.wake:
+		case <-g.box.wake:
 		case <-ctx.Done():
-		case <-c.ctx.Done():
+		case <-g.c.ctx.Done():
 			yield(nil, adapter.ErrClosed)
 			return
 		}
 	}
 }
+
+// note takes a response, and tells whether more are wanted.
+func (g *gathering) note(r *response, yield func(*response, error) bool) bool {
+	g.got++
+	if g.attendance.hear(r.uid); r.uid == "" {
+		g.anonymous++
+	}
+	return yield(r, nil) && g.got < g.want
+}
+
+// excused returns how many of the nodes that have gone had not answered.
+func (g *gathering) excused() int { return max(g.gone.nodes-len(g.gone.known), 0) }
 
 // readSockets reads the descriptions in a response. Those of other nodes may lack
 // members, or have more.

@@ -450,8 +450,25 @@ func TestMembershipWithNode(t *testing.T) {
 	if err := m.host.Adapter().JoinAll(ctx, target, "a", "7"); err != nil {
 		t.Fatal(err)
 	}
-	nodeRooms(`["room",123,"a","7"]`)
+	nodeRooms(`["room",123,"a","7",7]`) // both rooms that there may be of that name
+	for i, room := range []string{`7`, `"7"`} {
+		m.nodeDo(t, `void ctx.all.to(`+room+`).emit("numbered", args[0])`, i)
+	}
+	checkJSON(t, m.nodeGot(t), `[["numbered",0],["numbered",1]]`)
 	goRooms("7", "a", "room")
+	numbered := 0
+	eventually(t, "the socket here to get both", func() bool {
+		for _, d := range p.Inbox() {
+			if bytes.HasPrefix(d.Packet.Data, []byte(`["numbered",`)) {
+				numbered++
+			}
+		}
+		return numbered == 2
+	})
+	if err := m.host.Adapter().Broadcast(ctx, event("/", `["by go"]`), adapter.Target{Rooms: []string{"7"}}); err != nil {
+		t.Fatal(err)
+	}
+	checkJSON(t, m.nodeGot(t), `[["by go"]]`) // once, although it is in both
 	if err := m.host.Adapter().LeaveMatching(ctx, adapter.Target{Rooms: []string{"123"}}, "123", "7"); err != nil {
 		t.Fatal(err)
 	}

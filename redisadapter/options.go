@@ -27,7 +27,10 @@ type Options struct {
 	// separates clusters that share a Redis server. The default is "socket.io".
 	Key string
 	// RequestTimeout bounds every operation that waits and whose context has no
-	// deadline, the option "requestsTimeout" in Node.js. The default is 5 seconds.
+	// deadline, the option "requestsTimeout" in Node.js. For a broadcast with
+	// acknowledgements it bounds, whatever the context, how long other nodes may take to say
+	// how many sockets they ask; how long the sockets may take is up to the context, for which
+	// the server has an AckTimeout. The default is 5 seconds.
 	RequestTimeout time.Duration
 	// PublishOnSpecificResponseChannel sends answers to the node that has asked,
 	// rather than to all of them. All Node.js adapters since version 7.1.0

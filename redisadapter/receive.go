@@ -36,18 +36,13 @@ func (c *classic) receiveRequest(payload string) {
 
 func (c *classic) serve(r *remoteRequest) error {
 	switch r.kind() {
-	case typeSockets:
-		return c.serveSockets(r)
-	case typeAllRooms:
-		c.respond(r, roomsResponse{RequestID: r.RequestID, Rooms: c.LocalRooms()})
-		return nil
+	case typeSockets, typeAllRooms, typeFetch:
+		return c.serveDescription(r)
 	case typeJoin, typeLeave, typeDisconnect:
 		if present(r.Opts) {
 			return c.serveMatching(r)
 		}
 		return c.serveOne(r)
-	case typeFetch:
-		return c.serveFetch(r)
 	case typeServerEmit:
 		return c.serveEvent(r)
 	case typeBroadcast:
@@ -69,39 +64,25 @@ func (c *classic) respond(r *remoteRequest, response any) {
 // respondWith sends a response to the node with that uid. It has been counted
 // when it cannot be sent.
 func (c *classic) respondWith(uid string, payload []byte) {
-	channel := c.response
+	_ = c.publish(c.private(uid, payload, c.responses(uid)), payload)
+}
+
+// responses returns the channel of the responses to the node with that uid.
+func (c *classic) responses(uid string) string {
 	if c.link.opts.PublishOnSpecificResponseChannel && uid != "" {
-		channel = c.answers(uid)
+		return c.answers(uid)
 	}
-	_ = c.publish(channel, payload)
+	return c.response
 }
 
-type roomsResponse struct {
-	RequestID json.RawMessage `json:"requestId,omitempty"`
-	Rooms     []string        `json:"rooms"`
-}
-
-type socketsResponse struct {
-	RequestID json.RawMessage `json:"requestId,omitempty"`
-	Sockets   any             `json:"sockets"`
-}
-
-// serveSockets answers the request of old for the ids of sockets.
-func (c *classic) serveSockets(r *remoteRequest) error {
-	var rooms selector
-	if present(r.Rooms) {
-		if err := json.Unmarshal(r.Rooms, &rooms); err != nil {
-			return errMalformed
-		}
+// private returns the channel of a response that goes to all nodes unless it is
+// MessagePack. Then it is for the node alone that has asked: to those that read JSON
+// only it would do harm.
+func (c *classic) private(uid string, payload []byte, channel string) string {
+	if payload[0] != '{' && uid != "" {
+		return c.answers(uid)
 	}
-	ids := []string{}
-	c.Select(adapter.Target{Rooms: rooms}, func(to []adapter.Peer) {
-		for _, p := range to {
-			ids = append(ids, p.ID())
-		}
-	})
-	c.respond(r, socketsResponse{RequestID: r.RequestID, Sockets: ids})
-	return nil
+	return channel
 }
 
 // serveMatching changes the local sockets that the request selects. The sender
@@ -150,44 +131,6 @@ func (c *classic) serveOne(r *remoteRequest) error {
 	return nil
 }
 
-// serveFetch describes the local sockets that the request selects.
-func (c *classic) serveFetch(r *remoteRequest) error {
-	t, err := r.target()
-	if err != nil {
-		return err
-	}
-	sockets, err := c.Memory.Fetch(c.ctx, t)
-	if err != nil {
-		return err
-	}
-	described := make([]socketJSON, len(sockets))
-	for i, s := range sockets {
-		described[i] = socketJSON{ID: s.ID, Handshake: object(s.Handshake), Rooms: s.Rooms, Data: object(s.Data)}
-		if s.Rooms == nil {
-			described[i].Rooms = []string{}
-		}
-	}
-	c.respond(r, socketsResponse{RequestID: r.RequestID, Sockets: described})
-	return nil
-}
-
-// socketJSON is how a socket is described on the wire.
-type socketJSON struct {
-	ID        string          `json:"id"`
-	Handshake json.RawMessage `json:"handshake"`
-	Rooms     []string        `json:"rooms"`
-	Data      json.RawMessage `json:"data"`
-}
-
-// object returns data if it is JSON, and an empty object if not: one socket that
-// cannot be described must not keep the others from being so.
-func object(data []byte) json.RawMessage {
-	if !json.Valid(data) {
-		return json.RawMessage("{}")
-	}
-	return data
-}
-
 // serveEvent runs the handlers of an event. That the id of the request is there,
 // even if it is null, is what asks for an answer.
 func (c *classic) serveEvent(r *remoteRequest) error {
@@ -197,16 +140,16 @@ func (c *classic) serveEvent(r *remoteRequest) error {
 	}
 	var respond func(adapter.Reply)
 	if r.RequestID != nil {
-		respond = func(reply adapter.Reply) { c.respondEvent(r.RequestID, reply) }
+		respond = func(reply adapter.Reply) { c.respondEvent(r, reply) }
 	}
 	c.host.ServeServerEvent(c.ctx, data, r.attachments, respond)
 	return nil
 }
 
-// respondEvent sends the answer of a handler. It goes to all nodes whatever the
-// options say, as it does in the reference implementation.
-func (c *classic) respondEvent(id json.RawMessage, reply adapter.Reply) {
-	response := eventResponse{Type: typeServerEmit, RequestID: id}
+// respondEvent sends the answer of a handler. Without binary it goes to all nodes
+// whatever the options say, as it does in the reference implementation.
+func (c *classic) respondEvent(r *remoteRequest, reply adapter.Reply) {
+	response := eventResponse{Type: typeServerEmit, RequestID: r.RequestID, UID: c.uid}
 	var err error
 	if response.Data, err = firstElement(reply.Data); err != nil {
 		reply.Attachments = nil
@@ -216,7 +159,7 @@ func (c *classic) respondEvent(id json.RawMessage, reply adapter.Reply) {
 		c.link.log.report(troubleAnswer, 1, err, "namespace", c.host.Namespace())
 	}
 	if encodeErr == nil {
-		_ = c.publish(c.response, payload) // it has been counted if it fails
+		_ = c.publish(c.private(r.uid(), payload, c.response), payload) // it has been counted if it fails
 	}
 }
 
@@ -224,6 +167,7 @@ type eventResponse struct {
 	Type      int             `json:"type"`
 	RequestID json.RawMessage `json:"requestId"`
 	Data      json.RawMessage `json:"data,omitempty"`
+	UID       string          `json:"uid,omitempty"`
 }
 
 // flagsOf reads the flags of a request.

@@ -19,6 +19,8 @@ const (
 	troubleResponse
 	troubleAnswer
 	troublePanic
+	troubleUnanswered
+	troubleUnsure
 	troubleKinds
 )
 
@@ -33,6 +35,8 @@ func (t trouble) String() string {
 		troubleResponse:   "malformed responses were ignored",
 		troubleAnswer:     "answers could not be encoded",
 		troublePanic:      "handling a message panicked",
+		troubleUnanswered: "requests of other nodes were not answered",
+		troubleUnsure:     "an answer may be missing in what an operation has returned",
 	}[t]
 }
 

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"strconv"
 
-	"github.com/tinylib/msgp/msgp"
-
 	"github.com/tandem-go/tandem/adapter"
 	"github.com/tandem-go/tandem/adapter/wire"
 )
@@ -32,18 +30,35 @@ type request struct {
 	UID       string          `json:"uid"`
 	RequestID string          `json:"requestId,omitempty"`
 	Type      int             `json:"type"`
+	Packet    *packet         `json:"packet,omitempty"`
 	Opts      *opts           `json:"opts,omitempty"`
 	Rooms     any             `json:"rooms,omitempty"`
 	Close     *bool           `json:"close,omitempty"`
 	Data      json.RawMessage `json:"data,omitempty"`
 
-	attachments [][]byte // the binary values of Data
+	attachments [][]byte // the binary values of Data, or of the packet
+}
+
+// packet is the event of a broadcast with acknowledgements.
+type packet struct {
+	Type int             `json:"type"`
+	Data json.RawMessage `json:"data"`
+	Nsp  string          `json:"nsp"`
 }
 
 // opts select sockets in a request.
 type opts struct {
 	Rooms  selector `json:"rooms"`
 	Except selector `json:"except"`
+	Flags  *flags   `json:"flags,omitempty"`
+}
+
+// flags are those of a broadcast with acknowledgements. What is not set must be absent.
+type flags struct {
+	Volatile bool   `json:"volatile,omitempty"`
+	Compress *bool  `json:"compress,omitempty"`
+	Single   bool   `json:"expectSingleResponse,omitempty"`
+	Timeout  uint64 `json:"timeout,omitempty"` // in milliseconds
 }
 
 func optsOf(t adapter.Target) *opts { return &opts{Rooms: t.Rooms, Except: t.Except} }
@@ -51,14 +66,44 @@ func optsOf(t adapter.Target) *opts { return &opts{Rooms: t.Rooms, Except: t.Exc
 // encode returns the request of the node with that uid.
 func (r request) encode(uid string) ([]byte, error) {
 	r.UID = uid
-	if r.Type == typeServerEmit && (len(r.Data) < 3 || r.Data[0] != '[') {
+	if r.Type == typeServerEmit && !isEventData(r.Data) {
 		return nil, errNotEvent
 	}
 	return marshal(r, r.attachments)
 }
 
+// isEventData tells that data begins like an array that is not empty.
+func isEventData(data []byte) bool {
+	const space = " \t\r\n"
+	data = bytes.TrimLeft(data, space)
+	if len(data) == 0 || data[0] != '[' {
+		return false
+	}
+	data = bytes.TrimLeft(data[1:], space)
+	return len(data) > 0 && data[0] != ']'
+}
+
+// encodeAckRequest returns the request for a broadcast with acknowledgements. A
+// Node.js server sends it as MessagePack always, but all that know it read JSON as
+// well, and JSON does no harm to those that are older.
+func encodeAckRequest(uid, id string, p *adapter.Packet, t adapter.Target) ([]byte, error) {
+	if p.Type != adapter.Event || !isEventData(p.Data) {
+		return nil, errNotEvent
+	}
+	o := optsOf(t)
+	o.Flags = &flags{Volatile: t.Flags.Volatile, Single: t.Flags.Single, Timeout: milliseconds(max(t.Flags.Timeout, 0))}
+	if t.Flags.NoCompress {
+		o.Flags.Compress = new(bool)
+	}
+	return request{
+		RequestID: id, Type: typeBroadcast, Opts: o, attachments: p.Attachments,
+		Packet: &packet{Type: int(adapter.Event), Data: p.Data, Nsp: p.Namespace},
+	}.encode(uid)
+}
+
 // marshal encodes a request or a response as JSON, or as MessagePack if there is
-// binary in it: all nodes tell the two apart.
+// binary in it. Adapters from version 7.2.0 on tell the two apart. Older ones read
+// JSON only: version 7.1 ignores MessagePack, those before end their process.
 func marshal(v any, attachments [][]byte) ([]byte, error) {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
@@ -70,21 +115,6 @@ func marshal(v any, attachments [][]byte) ([]byte, error) {
 		return wire.AppendMsgpack(nil, b.Bytes(), attachments)
 	}
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
-}
-
-// appendAckRequest appends the request for a broadcast with acknowledgements,
-// which alone of all requests is MessagePack.
-func appendAckRequest(b []byte, uid, id string, p *adapter.Packet, t adapter.Target) ([]byte, error) {
-	b = msgp.AppendMapHeader(b, 5)
-	b = msgp.AppendString(msgp.AppendString(b, "uid"), uid)
-	b = msgp.AppendString(msgp.AppendString(b, "requestId"), id)
-	b = msgp.AppendUint64(msgp.AppendString(b, "type"), typeBroadcast)
-	b = msgp.AppendString(b, "packet")
-	b, err := appendPacket(b, p)
-	if err != nil {
-		return nil, err
-	}
-	return appendOpts(msgp.AppendString(b, "opts"), t), nil
 }
 
 // remoteRequest is a request of another node. Its members are absent if they are

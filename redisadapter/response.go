@@ -21,6 +21,7 @@ const maxResponses = 1 << 22
 // operation that waits for it, if there is one, needs more than its id.
 type response struct {
 	requestID   string
+	uid         string // of the node that has answered, if it says so
 	kind        int
 	clientCount value
 	packet      value
@@ -105,6 +106,8 @@ func (r *response) set(key string, raw []byte) (err error) {
 		r.kind, err = v.int()
 	case "requestId":
 		r.requestID, _, err = msgp.ReadStringBytes(raw)
+	case "uid":
+		r.uid, _, _ = msgp.ReadStringBytes(raw) // "" if it is none
 	case "clientCount":
 		r.clientCount = v
 	case "packet":
@@ -124,6 +127,7 @@ func (r *response) set(key string, raw []byte) (err error) {
 func readJSONResponse(b []byte) (*response, error) {
 	var m struct {
 		RequestID    json.RawMessage `json:"requestId"`
+		UID          json.RawMessage `json:"uid"`
 		Type         *int            `json:"type"`
 		ClientCount  json.RawMessage `json:"clientCount"`
 		Packet       json.RawMessage `json:"packet"`
@@ -137,6 +141,7 @@ func readJSONResponse(b []byte) (*response, error) {
 	}
 	r := &response{
 		requestID:   stringOf(m.RequestID),
+		uid:         stringOf(m.UID),
 		kind:        -1,
 		clientCount: value{raw: m.ClientCount},
 		packet:      value{raw: m.Packet},

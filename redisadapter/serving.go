@@ -6,10 +6,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/tinylib/msgp/msgp"
-
 	"github.com/tandem-go/tandem/adapter"
-	"github.com/tandem-go/tandem/adapter/wire"
 )
 
 // maxServing is how long the answers of local sockets to a broadcast of another
@@ -61,7 +58,8 @@ func (c *classic) serveBroadcast(r *remoteRequest) error {
 		Type        int             `json:"type"`
 		RequestID   json.RawMessage `json:"requestId"`
 		ClientCount int             `json:"clientCount"`
-	}{typeClientCount, r.RequestID, count})
+		UID         string          `json:"uid"`
+	}{typeClientCount, r.RequestID, count, c.uid})
 	a.started(count, stop)
 	return nil
 }
@@ -153,10 +151,10 @@ func (a *asked) started(count int, stop func()) {
 // without an answer is told too: a Node.js server takes it for an answer without
 // a value, rather than wait for its timeout; a Go server knows the extra member.
 func (a *asked) answer(reply adapter.Reply, ok bool) {
-	payload, err := appendAck(nil, a.id, reply, ok)
+	payload, err := encodeAck(a.c.uid, a.id, reply, ok)
 	if err != nil {
 		a.c.link.log.report(troubleAnswer, 1, err, "namespace", a.c.host.Namespace())
-		payload, err = appendAck(nil, a.id, adapter.Reply{}, true)
+		payload, err = encodeAck(a.c.uid, a.id, adapter.Reply{}, true)
 	}
 	if err == nil {
 		a.c.respondWith(a.uid, payload)
@@ -170,28 +168,27 @@ func (a *asked) answer(reply adapter.Reply, ok bool) {
 	}
 }
 
-// appendAck appends the response that holds the answer of a socket.
-func appendAck(b []byte, id json.RawMessage, reply adapter.Reply, ok bool) ([]byte, error) {
-	arg, err := firstElement(reply.Data)
-	if err != nil {
+// ackResponse holds the answer of a socket. A Node.js server sends it as
+// MessagePack always, and reads JSON as well.
+type ackResponse struct {
+	Type      int             `json:"type"`
+	RequestID json.RawMessage `json:"requestId"`
+	Packet    json.RawMessage `json:"packet,omitempty"`
+	Gone      bool            `json:"disconnected,omitempty"` // see memberGone
+	UID       string          `json:"uid,omitempty"`
+}
+
+// encodeAck returns the response of the node with that uid.
+func encodeAck(uid string, id json.RawMessage, reply adapter.Reply, ok bool) ([]byte, error) {
+	r := ackResponse{Type: typeAck, RequestID: id, Gone: !ok, UID: uid}
+	if !ok {
+		return marshal(r, nil)
+	}
+	var err error
+	if r.Packet, err = firstElement(reply.Data); err != nil {
 		return nil, err
 	}
-	size := uint32(2)
-	if arg != nil || !ok {
-		size++
-	}
-	b = msgp.AppendMapHeader(b, size)
-	b = msgp.AppendUint64(msgp.AppendString(b, "type"), typeAck)
-	if b, err = wire.AppendMsgpack(msgp.AppendString(b, "requestId"), id, nil); err != nil {
-		return nil, err
-	}
-	switch {
-	case !ok:
-		b = msgp.AppendBool(msgp.AppendString(b, memberGone), true)
-	case arg != nil:
-		b, err = wire.AppendMsgpack(msgp.AppendString(b, "packet"), arg, reply.Attachments)
-	}
-	return b, err
+	return marshal(r, reply.Attachments)
 }
 
 // memberGone marks the response that stands for a socket that has disconnected

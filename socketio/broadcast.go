@@ -84,9 +84,12 @@ func (b Broadcast) Emit(event string, args ...any) error {
 }
 
 // EmitWithAck emits an event to the selected sockets and returns their answers
-// in the order in which they came; none, at once, if nobody is selected. A socket that disconnects before it has
-// answered is not waited for. If ctx ends first, the answers so far are returned
-// with an [*AckTimeoutError]. If ctx has no deadline, [Options].AckTimeout is one.
+// in the order in which they came; none, at once, if nobody is selected. An answer holds
+// the first value that the client gave, if it gave several, as with the Node.js server. A
+// socket that disconnects before it has answered is not waited for. If ctx ends first, the
+// answers so far are returned with an [*AckTimeoutError]. If ctx has no deadline,
+// [Options].AckTimeout is one. Other servers that do not say how many sockets they ask are
+// waited for as long as the adapter says: over Redis, for the RequestTimeout of its options.
 func (b Broadcast) EmitWithAck(ctx context.Context, event string, args ...any) ([]Args, error) {
 	p, err := b.nsp.packet(event, args)
 	if err != nil {

@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"sync"
 
 	"github.com/tandem-go/tandem/adapter"
 	"github.com/tandem-go/tandem/socketio/engine"
+	"github.com/tandem-go/tandem/socketio/parser"
 )
 
 // host is a Namespace as its adapter sees it.
@@ -144,11 +146,12 @@ func (h *host) DeliverWithAck(p *adapter.Packet, to []adapter.Peer, f adapter.Fl
 		}
 		return func() {}
 	}
+	first := func(r adapter.Reply, ok bool) { answer(h.firstValue(r), ok) }
 	asked := make([]*Socket, 0, len(to))
 	reached := make([]adapter.Peer, 0, len(to))
 	for _, peer := range to {
 		s, ok := asSocket(peer)
-		if !ok || s.awaitAck(id, answer) != nil {
+		if !ok || s.awaitAck(id, first) != nil {
 			answer(adapter.Reply{}, false)
 			continue
 		}
@@ -163,6 +166,17 @@ func (h *host) DeliverWithAck(p *adapter.Packet, to []adapter.Peer, f adapter.Fl
 			s.takeAck(id)
 		}
 	})
+}
+
+// firstValue returns an answer with the first of its values alone, whose attachments it
+// keeps.
+func (h *host) firstValue(r adapter.Reply) adapter.Reply {
+	list, err := parser.SplitArgs(r.Data, nil)
+	if err != nil || len(list) < 2 {
+		return r
+	}
+	raw := Args{coder: h.server.coder, list: list, attachments: r.Attachments}.raw(list[0])
+	return adapter.Reply{Data: slices.Concat([]byte("["), raw.Data, []byte("]")), Attachments: raw.Attachments}
 }
 
 func (h *host) ServeServerEvent(ctx context.Context, data []byte, attachments [][]byte, respond func(adapter.Reply)) {

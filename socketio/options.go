@@ -102,9 +102,10 @@ type Options struct {
 	// the same time. The default is 1,024. Those beyond it are logged and dropped.
 	MaxServerEvents int
 
-	// AckTimeout is how long acknowledgements are waited for, of one socket or of many,
-	// if the context has no deadline, and how long a [Call] is kept that nobody waits
-	// for. The default is 10 seconds.
+	// AckTimeout is how long acknowledgements of clients are waited for, of one socket or of
+	// many, if the context has no deadline, and how long a [Call] is kept that nobody waits
+	// for. How long other servers may take is an option of the adapter: RequestTimeout over
+	// Redis. The default is 10 seconds.
 	AckTimeout time.Duration
 
 	// SecretParams are the names of query parameters that are not published: a

@@ -75,14 +75,13 @@ func (n *Namespace) ServerEmit(ctx context.Context, event string, args ...any) e
 
 // ServerEmitWithAck emits an event to the other servers and returns one answer
 // from each. If ctx ends first, the answers so far are returned with an
-// [*AckTimeoutError]. If ctx has no deadline, [Options].AckTimeout is one.
+// [*AckTimeoutError]. If ctx has no deadline, the adapter has one: over Redis the
+// RequestTimeout of its options, not [Options].AckTimeout, which is for clients.
 func (n *Namespace) ServerEmitWithAck(ctx context.Context, event string, args ...any) ([]Args, error) {
 	data, attachments, err := n.serverEvent(event, args)
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := n.ackDeadline(ctx)
-	defer cancel()
 	return n.gather(event, n.adapter.ServerCollect(ctx, data, attachments))
 }
 

@@ -41,6 +41,7 @@ var collectTests = []test{
 	}},
 	{"without arguments", collectEmpty},
 	{"with binary values", collectBinary},
+	{"with several values", collectSeveral},
 	{"partial when the time is over", func(t *testing.T, c *cluster) {
 		silent := c.hosts[c.last()].Connect()
 		c.answer(c.peers...)
@@ -183,6 +184,42 @@ func collectBinary(t *testing.T, c *cluster) {
 	}
 	for _, p := range c.peers {
 		checkPacket(t, p.Next(t).Packet, question)
+	}
+}
+
+// collectSeveral has a socket of each node answer with more than one value. The first one
+// counts, wherever the socket is.
+func collectSeveral(t *testing.T, c *cluster) {
+	for _, answer := range []struct {
+		reply, want adapter.Reply
+	}{
+		{adapter.Reply{Data: []byte(`[1,2]`)}, adapter.Reply{Data: []byte(`[1]`)}},
+		{adapter.Reply{Data: []byte(`[null,{"a":[]},"x"]`)}, adapter.Reply{Data: []byte(`[null]`)}},
+		{
+			adapter.Reply{Data: []byte(`["x",{"_placeholder":true,"num":0}]`), Attachments: [][]byte{{1}}},
+			adapter.Reply{Data: []byte(`["x"]`)},
+		},
+		{
+			adapter.Reply{
+				Data:        []byte(`[[{"_placeholder":true,"num":0}],"x"]`),
+				Attachments: [][]byte{{1}},
+			},
+			adapter.Reply{Data: []byte(`[[{"_placeholder":true,"num":0}]]`), Attachments: [][]byte{{1}}},
+		},
+	} {
+		for _, p := range c.peers {
+			p.AnswerWith(func(d *Delivery) { d.Answer(answer.reply) })
+		}
+		replies, err := collected(c.ask(deadline(t), adapter.Target{}))
+		if err != nil || len(replies) != len(c.peers) {
+			t.Errorf("%d answers, %v", len(replies), err)
+		}
+		for _, r := range replies {
+			if !sameJSON(r.Data, answer.want.Data) {
+				t.Errorf("the answer %s came as %s, want %s", answer.reply.Data, r.Data, answer.want.Data)
+			}
+			checkAttachments(t, r.Attachments, answer.want.Attachments)
+		}
 	}
 }
 

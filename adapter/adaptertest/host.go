@@ -1,10 +1,13 @@
 package adaptertest
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
+	"encoding/json"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 
 	"github.com/tandem-go/tandem/adapter"
@@ -123,17 +126,31 @@ func (h *Host) Deliver(p *adapter.Packet, to []adapter.Peer, f adapter.Flags) {
 }
 
 // DeliverWithAck puts the packet into the sockets' inboxes; see
-// [Delivery.Answer].
+// [Delivery.Answer]. Like a real host it passes on the first value of an answer alone.
 func (h *Host) DeliverWithAck(
 	p *adapter.Packet, to []adapter.Peer, f adapter.Flags, answer func(r adapter.Reply, ok bool),
 ) (stop func()) {
-	c := &call{answer: answer}
+	c := &call{answer: func(r adapter.Reply, ok bool) { answer(firstValue(r), ok) }}
 	for _, peer := range to {
 		if peer, ok := peer.(*Peer); ok {
 			peer.receive(&Delivery{Packet: p, Flags: f, Acked: true}, c)
 		}
 	}
 	return c.stop
+}
+
+// firstValue returns an answer with the first of its values alone, and without the
+// attachments if there is no binary in that. What it cannot read it leaves as it is.
+func firstValue(r adapter.Reply) adapter.Reply {
+	var list []json.RawMessage
+	if err := json.Unmarshal(r.Data, &list); err != nil || len(list) < 2 {
+		return r
+	}
+	r.Data = slices.Concat([]byte("["), list[0], []byte("]"))
+	if !bytes.Contains(list[0], []byte(`"_placeholder"`)) {
+		r.Attachments = nil
+	}
+	return r
 }
 
 // Disconnect disconnects a socket.
