@@ -76,8 +76,9 @@ type Event struct {
 // SetArgs replaces the arguments by others, encoded as Emit encodes them, for the
 // handlers that come after. On an error, that of the encoding, they stay as they are. What
 // was taken of the arguments before is still valid until the handler returns. What they take
-// in memory counts towards [Options].MaxPendingBytes and [engine.Options].InputBudget until the
-// event has been handled, as if the client had sent it; large ones may end this very socket.
+// in memory counts towards [Options].MaxPendingBytes, and the InputBudget of [Options].Engine,
+// until the event has been handled, as if the client had sent it; large ones may end this
+// very socket.
 // SetArgs must not be called concurrently with other uses of the event.
 func (e *Event) SetArgs(args ...any) error {
 	data, attachments, err := e.Socket.nsp.server.coder.AppendAck(nil, args...)
