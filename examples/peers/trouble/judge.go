@@ -10,6 +10,14 @@ import (
 // client connects again is up to chance by as much.
 const slack = 50
 
+// verdict returns what is wrong with the outcomes of a run: nothing if there was no mixed cluster.
+func verdict(all []outcome) []string {
+	if len(all) != 2 {
+		return nil
+	}
+	return judge(all[0], all[1])
+}
+
 // judge returns what is wrong with the outcome of a mixed cluster beside one of Node.js only.
 func judge(mixed, nodeOnly outcome) []string {
 	var wrong []string

@@ -54,20 +54,21 @@ func choose(names string) ([]scenario, error) {
 	return chosen, nil
 }
 
-// runAll reports false if a scenario could not be run.
+// runAll reports false if a scenario could not be run, or if something is wrong with what became of the messages.
 func runAll(chosen []scenario, mixed, asJSON bool) bool {
 	ok := true
 	for _, sc := range chosen {
 		ok = hosted(func(tb testing.TB) {
 			all := suffer(tb, sc, mixed)
-			if asJSON {
-				out := json.NewEncoder(os.Stdout)
-				if err := out.Encode(map[string]any{"scenario": sc.name, "what": sc.what, "clusters": all}); err != nil {
-					tb.Fatal(err)
-				}
+			ok = ok && len(verdict(all)) == 0
+			if !asJSON {
+				markdown(os.Stdout, sc, all)
 				return
 			}
-			markdown(os.Stdout, sc, all)
+			err := json.NewEncoder(os.Stdout).Encode(map[string]any{"scenario": sc.name, "what": sc.what, "clusters": all, "wrong": verdict(all)})
+			if err != nil {
+				tb.Fatal(err)
+			}
 		}) && ok
 	}
 	return ok

@@ -31,6 +31,9 @@ func markdown(w io.Writer, sc scenario, all []outcome) {
 	for _, o := range all {
 		o.details(w)
 	}
+	for _, wrong := range verdict(all) {
+		fmt.Fprintln(w, "- WRONG:", wrong)
+	}
 	fmt.Fprintln(w)
 }
 

@@ -9,12 +9,12 @@ import (
 // TestRestart is the short form of the scenarios: Redis is away for two seconds.
 func TestRestart(t *testing.T) {
 	sc := restart("restart", 2*time.Second)
-	sc.lead, sc.tail = 500*time.Millisecond, 3*time.Second
+	sc.lead, sc.tail = 500*time.Millisecond, 4*time.Second
 	all := suffer(t, sc, true)
 	var text bytes.Buffer
 	markdown(&text, sc, all)
 	t.Logf("\n%s", &text)
-	for _, wrong := range judge(all[0], all[1]) {
+	for _, wrong := range verdict(all) {
 		t.Error(wrong)
 	}
 }

@@ -1,0 +1,55 @@
+package main
+
+import (
+	"strings"
+	"testing"
+)
+
+// outcomes returns a mixed cluster and one of Node.js only where nothing was lost.
+func outcomes() (mixed, nodeOnly outcome) {
+	mixed.Flows = []flow{
+		{From: golang, To: golang, Pairs: 2, Sent: 2000},
+		{From: golang, To: nodejs, Pairs: 4, Sent: 4000},
+		{From: golang, To: ownClient, Pairs: 2, Sent: 2000},
+		{From: nodejs, To: golang, Pairs: 4, Sent: 4000},
+		{From: nodejs, To: nodejs, Pairs: 2, Sent: 2000},
+	}
+	nodeOnly.Flows = []flow{{From: nodejs, To: nodejs, Pairs: 12, Sent: 12000}}
+	return mixed, nodeOnly
+}
+
+func TestJudge(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		happen func(mixed, nodeOnly *outcome)
+		want   string // what is wrong, "" if nothing is
+	}{
+		{"nothing", func(*outcome, *outcome) {}, ""},
+		{"Node.js loses", func(m, n *outcome) { m.Flows[4].Lost, n.Flows[0].Lost, m.Flows[4].Reordered = 500, 500, 7 }, ""},
+		{"within a second", func(m, _ *outcome) { m.Flows[3].Lost, m.Lines = 4*slack, []string{"x"} }, ""},
+		{"more than a second", func(m, _ *outcome) { m.Flows[3].Lost, m.Lines = 4*slack+4, []string{"x"} }, "51 lost for each pair"},
+		{"no more than Node.js", func(m, n *outcome) {
+			m.Flows[1].Lost, n.Flows[0].Lost, m.Lines = 4*slack+4, 12, []string{"x"}
+		}, ""},
+		{"no line", func(m, _ *outcome) { m.Flows[3].Lost = 1 }, "no line"},
+		{"no error", func(m, _ *outcome) {
+			m.Flows[0].Lost, m.Flows[0].Untold, m.Lines = 10, 5, []string{"lost=1 expired=3"}
+		}, "5 lost between Go nodes without an error, while the log has numbers of 4"},
+		{"numbers", func(m, _ *outcome) { m.Flows[0].Lost, m.Flows[0].Untold, m.Lines = 10, 4, []string{"lost=1 expired=3"} }, ""},
+		{"own client", func(m, _ *outcome) { m.Flows[2].Lost, m.Lines = 1, []string{"x"} }, "own client: 1 lost"},
+		{"twice", func(m, _ *outcome) { m.Flows[0].Duplicated = 1 }, "1 duplicated"},
+		{"never", func(m, _ *outcome) { m.Flows[1].Recovered = -1 }, "has not recovered"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			mixed, nodeOnly := outcomes()
+			c.happen(&mixed, &nodeOnly)
+			wrong := strings.Join(verdict([]outcome{mixed, nodeOnly}), "; ")
+			if c.want == "" && wrong != "" || !strings.Contains(wrong, c.want) {
+				t.Errorf("wrong: %q, want %q", wrong, c.want)
+			}
+		})
+	}
+	if wrong := verdict(make([]outcome, 1)); wrong != nil {
+		t.Errorf("one cluster: %v", wrong)
+	}
+}
