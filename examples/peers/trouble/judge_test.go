@@ -31,6 +31,10 @@ func TestJudge(t *testing.T) {
 		{"no more than Node.js", func(m, n *outcome) {
 			m.Flows[1].Lost, n.Flows[0].Lost, m.Lines = 4*slack+4, 12, []string{"x"}
 		}, ""},
+		{"late receivers", func(m, _ *outcome) { m.Flows[1].Lost, m.Flows[4].Lost, m.Lines = 400, 200, []string{"x"} }, ""},
+		{"it is not for their senders", func(m, _ *outcome) {
+			m.Flows[3].Lost, m.Flows[4].Lost, m.Lines = 400, 200, []string{"x"}
+		}, "Node → Go: 100 lost for each pair, where Node.js has lost 0"},
 		{"no line", func(m, _ *outcome) { m.Flows[3].Lost = 1 }, "no line"},
 		{"no error", func(m, _ *outcome) {
 			m.Flows[0].Lost, m.Flows[0].Untold, m.Lines = 10, 5, []string{"lost=1 expired=3"}
@@ -38,7 +42,7 @@ func TestJudge(t *testing.T) {
 		{"numbers", func(m, _ *outcome) { m.Flows[0].Lost, m.Flows[0].Untold, m.Lines = 10, 4, []string{"lost=1 expired=3"} }, ""},
 		{"own client", func(m, _ *outcome) { m.Flows[2].Lost, m.Lines = 1, []string{"x"} }, "own client: 1 lost"},
 		{"twice", func(m, _ *outcome) { m.Flows[0].Duplicated = 1 }, "1 duplicated"},
-		{"never", func(m, _ *outcome) { m.Flows[1].Recovered = -1 }, "has not recovered"},
+		{"never", func(m, _ *outcome) { m.Flows[0].Recovered = -1 }, "has not recovered"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			mixed, nodeOnly := outcomes()

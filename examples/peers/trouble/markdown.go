@@ -69,6 +69,9 @@ func recovery(ms int64) string {
 
 // details writes what does not fit a table.
 func (o outcome) details(w io.Writer) {
+	if text := o.losers(); text != "" {
+		fmt.Fprintf(w, "- %s, lost: %s\n", o.Cluster, text)
+	}
 	if len(o.Errors[nodejs]) > 0 {
 		fmt.Fprintf(w, "- %s, what Node.js applications were told: %s\n", o.Cluster, counted(o.Errors[nodejs]))
 	}
@@ -84,6 +87,17 @@ func (o outcome) details(w io.Writer) {
 		}
 		shown[key] = true
 	}
+}
+
+// losers lists the pairs that have lost messages.
+func (o outcome) losers() string {
+	var parts []string
+	for _, pair := range slices.Sorted(maps.Keys(o.Pairs)) {
+		if n := len(o.Pairs[pair].Lost); n > 0 {
+			parts = append(parts, fmt.Sprintf("%s %d", pair, n))
+		}
+	}
+	return strings.Join(parts, ", ")
 }
 
 var digits = regexp.MustCompile(`\d+`)
