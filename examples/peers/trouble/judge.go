@@ -76,7 +76,8 @@ func (o outcome) silent() []string {
 	return wrong
 }
 
-var losses = regexp.MustCompile(`\b(?:count|lost|unknown|expired|refused)=(\d+)`)
+// losses are the numbers in the line of the adapter about an outage that is over.
+var losses = regexp.MustCompile(` (?:lost|unknown|refused)=(\d+)`)
 
 // numbered returns how many lost messages the log lines tell of.
 func (o outcome) numbered() int {
