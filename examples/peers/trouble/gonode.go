@@ -102,7 +102,7 @@ func (g *goNode) probe() error { return g.call("Probe", None{}, &None{}) }
 func (g *goNode) report() (r report, err error) {
 	var data []byte
 	if err = g.call("Report", None{}, &data); err == nil {
-		err = json.Unmarshal(data, &r)
+		err = json.Unmarshal(data, &r) //nolint:musttag // the names are the fields'
 	}
 	r.Lines = g.log.all()
 	return r, err

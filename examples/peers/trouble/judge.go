@@ -15,11 +15,11 @@ func verdict(all []outcome) []string {
 	if len(all) != 2 {
 		return nil
 	}
-	return judge(all[0], all[1])
+	return judge(&all[0], &all[1])
 }
 
 // judge returns what is wrong with the outcome of a mixed cluster beside one of Node.js only.
-func judge(mixed, nodeOnly outcome) []string {
+func judge(mixed, nodeOnly *outcome) []string {
 	var wrong []string
 	among := nodeOnly.perPair(nodejs, nodejs)
 	for _, f := range mixed.Flows {
@@ -48,7 +48,7 @@ func judge(mixed, nodeOnly outcome) []string {
 }
 
 // perPair returns how many messages were lost for each pair of such processes.
-func (o outcome) perPair(from, to string) int {
+func (o *outcome) perPair(from, to string) int {
 	for _, f := range o.Flows {
 		if f.From == from && f.To == to && f.Pairs > 0 {
 			return f.Lost / f.Pairs
@@ -59,7 +59,7 @@ func (o outcome) perPair(from, to string) int {
 
 // silent returns what Go nodes have lost in silence: messages of their own that another Go node has not got, more than those whose
 // Emit returned an error and those that the log has numbers of.
-func (o outcome) silent() []string {
+func (o *outcome) silent() []string {
 	var wrong []string
 	lost := 0
 	for _, f := range o.Flows {
@@ -80,7 +80,7 @@ func (o outcome) silent() []string {
 var losses = regexp.MustCompile(` (?:lost|unknown|refused)=(\d+)`)
 
 // numbered returns how many lost messages the log lines tell of.
-func (o outcome) numbered() int {
+func (o *outcome) numbered() int {
 	sum := 0
 	for _, line := range o.Lines {
 		for _, m := range losses.FindAllStringSubmatch(line, -1) {

@@ -28,8 +28,8 @@ func main() {
 		os.Exit(2)
 	}
 	if *list {
-		for _, sc := range chosen {
-			fmt.Printf("%-15s %s\n", sc.name, sc.what)
+		for i := range chosen {
+			fmt.Printf("%-15s %s\n", chosen[i].name, chosen[i].what)
 		}
 		return
 	}
@@ -65,7 +65,8 @@ type result struct {
 // runAll reports false if a scenario could not be run, or if something is wrong with what became of the messages.
 func runAll(chosen []scenario, mixed, asJSON bool) bool {
 	ok := true
-	for _, sc := range chosen {
+	for i := range chosen {
+		sc := &chosen[i]
 		ok = hosted(func(tb testing.TB) {
 			all := suffer(tb, sc, mixed)
 			ok = ok && len(verdict(all)) == 0
@@ -75,7 +76,7 @@ func runAll(chosen []scenario, mixed, asJSON bool) bool {
 				_, _ = text.WriteTo(os.Stdout) // nobody reads it, if that fails
 				return
 			}
-			if err := json.NewEncoder(os.Stdout).Encode(result{sc.name, sc.what, text.String(), all, verdict(all)}); err != nil {
+			if err := json.NewEncoder(os.Stdout).Encode(result{sc.name, sc.what, text.String(), all, verdict(all)}); err != nil { //nolint:musttag // the names are the fields'
 				tb.Fatal(err)
 			}
 		}) && ok
@@ -84,7 +85,7 @@ func runAll(chosen []scenario, mixed, asJSON bool) bool {
 }
 
 // suffer runs a scenario with a cluster of Node.js only, and with a mixed one beside it.
-func suffer(tb testing.TB, sc scenario, mixed bool) []outcome {
+func suffer(tb testing.TB, sc *scenario, mixed bool) []outcome {
 	tb.Helper()
 	var rigs []*rig
 	if mixed {

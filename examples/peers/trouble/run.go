@@ -15,7 +15,7 @@ const (
 )
 
 // run lets clusters suffer a scenario, each step at the same moment, and returns what became of the messages in each.
-func run(tb testing.TB, sc scenario, rigs []*rig) []outcome {
+func run(tb testing.TB, sc *scenario, rigs []*rig) []outcome {
 	tb.Helper()
 	each(rigs, func(r *rig) {
 		r.await(tb)
@@ -44,9 +44,9 @@ func run(tb testing.TB, sc scenario, rigs []*rig) []outcome {
 		r.all(tb, node.halt)
 		settle(tb, r)
 	})
-	var all []outcome
-	for _, r := range rigs {
-		all = append(all, r.outcome(tb))
+	all := make([]outcome, len(rigs))
+	for i, r := range rigs {
+		all[i] = r.outcome(tb)
 	}
 	return all
 }
@@ -59,7 +59,7 @@ func each(rigs []*rig, f func(r *rig)) {
 }
 
 // last lets the trouble last.
-func last(tb testing.TB, sc scenario, rigs []*rig) {
+func last(tb testing.TB, sc *scenario, rigs []*rig) {
 	tb.Helper()
 	if sc.each == nil {
 		time.Sleep(sc.lasts)

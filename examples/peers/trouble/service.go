@@ -161,14 +161,14 @@ func (s *Service) Heard(_ None, h *Heard) error {
 }
 
 // Send emits a message each time the interval is over.
-func (s *Service) Send(interval time.Duration, _ *None) error {
+func (s *Service) Send(interval time.Duration, _ *None) error { //nolint:unparam // net/rpc wants one
 	s.halt()
 	s.repeat(interval, func() { s.emit("") })
 	return nil
 }
 
 // Burst emits messages at once.
-func (s *Service) Burst(b Burst, _ *None) error {
+func (s *Service) Burst(b Burst, _ *None) error { //nolint:unparam // net/rpc wants one
 	padding := string(slices.Repeat([]byte("x"), b.Size))
 	for range b.Messages {
 		s.emit(padding)
@@ -207,7 +207,7 @@ func kind(err error) string {
 }
 
 // Probe asks for the servers and the sockets of the cluster once a second.
-func (s *Service) Probe(_ None, _ *None) error {
+func (s *Service) Probe(_ None, _ *None) error { //nolint:unparam // net/rpc wants one
 	s.repeat(probeInterval, func() {
 		s.running.Go(func() { s.ask("ServerCount", s.io.ServerCount) })
 		s.running.Go(func() { s.ask("FetchSockets", s.sockets) })
@@ -233,7 +233,7 @@ func (s *Service) ask(op string, question func(ctx context.Context) (int, error)
 }
 
 // Halt ends what Listen, Send and Probe have begun.
-func (s *Service) Halt(_ None, _ *None) error {
+func (s *Service) Halt(_ None, _ *None) error { //nolint:unparam // net/rpc wants one
 	s.halt()
 	return nil
 }
@@ -251,7 +251,7 @@ func (s *Service) halt() {
 func (s *Service) Report(_ None, data *[]byte) (err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	*data, err = json.Marshal(s.told)
+	*data, err = json.Marshal(s.told) //nolint:musttag // the names are the fields'
 	return err
 }
 

@@ -10,9 +10,9 @@ import (
 func TestRestart(t *testing.T) {
 	sc := restart("restart", 2*time.Second)
 	sc.lead, sc.tail = 500*time.Millisecond, 4*time.Second
-	all := suffer(t, sc, true)
+	all := suffer(t, &sc, true)
 	var text bytes.Buffer
-	markdown(&text, sc, all)
+	markdown(&text, &sc, all)
 	t.Logf("\n%s", &text)
 	for _, wrong := range verdict(all) {
 		t.Error(wrong)
