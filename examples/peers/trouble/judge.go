@@ -1,10 +1,6 @@
 package main
 
-import (
-	"fmt"
-	"regexp"
-	"strconv"
-)
+import "fmt"
 
 // slack is how many messages a Go process may lose more than a Node.js one for each pair of a sender and a receiver: those of a second. When a
 // client connects again is up to chance by as much.
@@ -58,7 +54,7 @@ func (o *outcome) perPair(from, to string) int {
 }
 
 // silent returns what Go nodes have lost in silence: messages of their own that another Go node has not got, more than those whose
-// Emit returned an error and those that the log has numbers of.
+// Emit returned an error, those for which that node was deaf, and those that observers have numbers of.
 func (o *outcome) silent() []string {
 	var wrong []string
 	lost := 0
@@ -66,8 +62,9 @@ func (o *outcome) silent() []string {
 		if f.From == golang || f.To == golang {
 			lost += f.Lost
 		}
-		if f.From == golang && f.To == golang && f.Untold > o.numbered() {
-			wrong = append(wrong, fmt.Sprintf("%d lost between Go nodes without an error, while the log has numbers of %d", f.Untold, o.numbered()))
+		if f.From == golang && f.To == golang && f.Silent > o.numbered() {
+			wrong = append(wrong, fmt.Sprintf("%d lost between Go nodes without an error or a deaf receiver, while observers have numbers of %d",
+				f.Silent, o.numbered()))
 		}
 	}
 	if lost > 0 && len(o.Lines) == 0 {
@@ -76,17 +73,11 @@ func (o *outcome) silent() []string {
 	return wrong
 }
 
-// losses are the numbers in the line of the adapter about an outage that is over.
-var losses = regexp.MustCompile(` (?:lost|unknown|refused)=(\d+)`)
-
-// numbered returns how many lost messages the log lines tell of.
+// numbered returns how many lost messages observers were told of.
 func (o *outcome) numbered() int {
 	sum := 0
-	for _, line := range o.Lines {
-		for _, m := range losses.FindAllStringSubmatch(line, -1) {
-			n, _ := strconv.Atoi(m[1]) // digits
-			sum += n
-		}
+	for i := range o.Outages {
+		sum += int(o.Outages[i].Losses.Total())
 	}
 	return sum
 }

@@ -3,6 +3,8 @@ package main
 import (
 	"strings"
 	"testing"
+
+	"github.com/tandem-go/tandem/adapter"
 )
 
 // outcomes returns a mixed cluster and one of Node.js only where nothing was lost.
@@ -19,7 +21,7 @@ func outcomes() (mixed, nodeOnly outcome) {
 }
 
 func TestJudge(t *testing.T) {
-	numbers := []string{"over deaf=9s lost=1 unknown=3 losses.expired=1"}
+	numbers := []outage{{Losses: adapter.Losses{Expired: 1, Unknown: 3}}}
 	for _, c := range []struct {
 		name   string
 		happen func(mixed, nodeOnly *outcome)
@@ -38,9 +40,11 @@ func TestJudge(t *testing.T) {
 		}, "Node → Go: 100 lost for each pair, where Node.js has lost 0"},
 		{"no line", func(m, _ *outcome) { m.Flows[3].Lost = 1 }, "no line"},
 		{"no error", func(m, _ *outcome) {
-			m.Flows[0].Lost, m.Flows[0].Untold, m.Lines = 10, 5, numbers
-		}, "5 lost between Go nodes without an error, while the log has numbers of 4"},
-		{"numbers", func(m, _ *outcome) { m.Flows[0].Lost, m.Flows[0].Untold, m.Lines = 10, 4, numbers }, ""},
+			m.Flows[0].Lost, m.Flows[0].Silent, m.Lines, m.Outages = 10, 5, []string{"x"}, numbers
+		}, "5 lost between Go nodes without an error or a deaf receiver, while observers have numbers of 4"},
+		{"numbers", func(m, _ *outcome) {
+			m.Flows[0].Lost, m.Flows[0].Silent, m.Lines, m.Outages = 10, 4, []string{"x"}, numbers
+		}, ""},
 		{"own client", func(m, _ *outcome) { m.Flows[2].Lost, m.Lines = 1, []string{"x"} }, "own client: 1 lost"},
 		{"twice", func(m, _ *outcome) { m.Flows[0].Duplicated = 1 }, "1 duplicated"},
 		{"never", func(m, _ *outcome) { m.Flows[0].Recovered = -1 }, "has not recovered"},

@@ -52,6 +52,9 @@ func (f *flow) told(o *outcome) string {
 	text := counted(o.Errors[golang])
 	if f.Lost > 0 {
 		text += fmt.Sprintf("; %d of the lost without an error", f.Untold)
+		if f.To == golang {
+			text += fmt.Sprintf(", %d of these not while the receiver was deaf", f.Silent)
+		}
 	}
 	return text
 }
@@ -80,6 +83,11 @@ func (o *outcome) details(w io.Writer) {
 	}
 	if len(o.Probes) > 0 {
 		fmt.Fprintf(w, "- %s, Go: %s; an Emit took %d ms at most\n", o.Cluster, o.probes(), o.Slowest)
+	}
+	for i := range o.Outages {
+		out := &o.Outages[i]
+		fmt.Fprintf(w, "  - %s: %+d ms, outage of %d ms, deaf %d ms, lost %+v, %s\n",
+			out.Node, out.Began-o.Trouble[0], out.Lasted, out.Deaf, out.Losses, out.Err)
 	}
 	shown := make(map[string]bool)
 	for _, line := range o.Lines {

@@ -20,6 +20,7 @@ type outcome struct {
 	// Slowest is how long an Emit took at most, in milliseconds.
 	Slowest int64
 	Probes  []probe
+	Outages []outage
 	// Lines are the log lines of the Go nodes, and Trouble is when the trouble began and ended.
 	Lines   []string
 	Trouble [2]int64
@@ -34,8 +35,9 @@ type flow struct {
 	Sent, Lost int
 	// Worst is how many were lost between the two that lost most.
 	Worst int
-	// Untold are those of the lost whose Emit has returned no error.
-	Untold                int
+	// Untold are those of the lost whose Emit has returned no error. Silent are those of the untold that no outage accounts for in which
+	// their receiver, a Go process, was deaf.
+	Untold, Silent        int
 	Duplicated, Reordered int
 	// Recovered is that of the pair that took longest, -1 if one never did.
 	Recovered int64
@@ -65,6 +67,7 @@ func (r *rig) outcome(tb testing.TB) outcome {
 		}
 		o.Slowest = max(o.Slowest, told.Slowest)
 		o.Probes = append(o.Probes, told.Probes...)
+		o.Outages = append(o.Outages, told.Outages...)
 		o.Lines = append(o.Lines, told.Lines...)
 	}
 	return o
@@ -92,31 +95,40 @@ func (r *rig) compare(o *outcome, flows map[[2]string]*flow, reports map[string]
 		f = &flow{From: key[0], To: key[1]}
 		flows[key] = f
 	}
-	f.add(s, sent, told.Refused, r.killed[sender])
+	f.add(s, sent, told, reports[receiver.name()].Outages, r.killed[sender])
 }
 
 // add counts a pair. A sender that was killed does not recover.
-func (f *flow) add(s stream, sent int, refused []int, killed bool) {
+func (f *flow) add(s stream, sent int, sender report, outages []outage, killed bool) {
 	f.Pairs++
 	f.Sent += sent
 	f.Lost += len(s.Lost)
 	f.Worst = max(f.Worst, len(s.Lost))
 	f.Duplicated += s.Duplicated
 	f.Reordered += s.Reordered
-	told := make(map[int]bool, len(refused))
-	for _, seq := range refused {
-		told[seq] = true
-	}
-	for _, seq := range s.Lost {
-		if !told[seq] {
-			f.Untold++
-		}
-	}
+	f.blame(s.Lost, sender, outages)
 	switch {
 	case killed || f.Recovered < 0:
 	case s.Recovered < 0:
 		f.Recovered = -1
 	default:
 		f.Recovered = max(f.Recovered, s.Recovered)
+	}
+}
+
+// blame counts the lost that callers were told nothing of.
+func (f *flow) blame(lost []int, sender report, outages []outage) {
+	told := make(map[int]bool, len(sender.Refused))
+	for _, seq := range sender.Refused {
+		told[seq] = true
+	}
+	for _, seq := range lost {
+		if told[seq] {
+			continue
+		}
+		f.Untold++
+		if seq >= len(sender.At) || !slices.ContainsFunc(outages, func(o outage) bool { return o.covers(sender.At[seq]) }) {
+			f.Silent++
+		}
 	}
 }

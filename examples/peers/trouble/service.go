@@ -81,7 +81,7 @@ type stdio struct {
 func (s *Service) Listen(l Link, _ *None) error {
 	s.name, s.rdb = l.Name, l.client()
 	logger := slog.New(slog.NewTextHandler(os.Stderr, nil))
-	s.io = socketio.NewServer(&socketio.Options{Adapter: redisadapter.New(s.rdb, nil), Logger: logger})
+	s.io = socketio.NewServer(&socketio.Options{Adapter: redisadapter.New(s.rdb, s.observed()), Logger: logger})
 	ctx, cancel := context.WithCancel(context.Background())
 	s.stop = cancel
 	own, err := siotest.Connect(ctx, s.io, nil)
@@ -92,6 +92,19 @@ func (s *Service) Listen(l Link, _ *None) error {
 	s.running.Go(func() { s.receive(ctx) })
 	s.repeat(helloInterval, func() { _ = s.io.Emit("hello", s.name) })
 	return nil
+}
+
+// observed returns the default options, with an observer.
+func (s *Service) observed() *redisadapter.Options {
+	ended := func(info redisadapter.OutageEndedInfo) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.told.Outages = append(s.told.Outages, outage{
+			Node: s.name, Began: info.Began.UnixMilli(), Lasted: info.Lasted.Milliseconds(), Deaf: info.Deaf.Milliseconds(),
+			Losses: info.Losses, Err: info.Err.Error(),
+		})
+	}
+	return &redisadapter.Options{Observers: []redisadapter.Observer{{OutageEnded: ended}}}
 }
 
 // receive notes what the client is sent.
@@ -185,6 +198,7 @@ func (s *Service) emit(padding string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.told.Sent++
+	s.told.At = append(s.told.At, begun.UnixMilli())
 	s.told.Slowest = max(s.told.Slowest, time.Since(begun).Milliseconds())
 	if err != nil {
 		s.told.Refused = append(s.told.Refused, seq)
