@@ -2,8 +2,8 @@ package main
 
 import "fmt"
 
-// slack is how many messages a Go process may lose more than a Node.js one for each pair of a sender and a receiver: those of a second. When a
-// client connects again is up to chance by as much.
+// slack is how many messages a Go process may lose more than a Node.js one for each of the others: those of a second. When a client connects
+// again is up to chance by as much.
 const slack = 50
 
 // verdict returns what is wrong with the outcomes of a run: nothing if there was no mixed cluster.
@@ -17,7 +17,7 @@ func verdict(all []outcome) []string {
 // judge returns what is wrong with the outcome of a mixed cluster beside one of Node.js only.
 func judge(mixed, nodeOnly *outcome) []string {
 	var wrong []string
-	among := nodeOnly.perPair(nodejs, nodejs)
+	among := nodeOnly.node(nodejs, nodejs)
 	for _, f := range mixed.Flows {
 		if f.From == nodejs && f.To != golang {
 			continue
@@ -31,10 +31,10 @@ func judge(mixed, nodeOnly *outcome) []string {
 		}
 		theirs := among
 		if f.To == nodejs { // the very ones that receive may have taken longer to come back
-			theirs = max(among, mixed.perPair(nodejs, nodejs))
+			theirs = max(among, mixed.node(nodejs, nodejs))
 		}
-		if lost := mixed.perPair(f.From, f.To); lost > theirs+slack {
-			wrong = append(wrong, fmt.Sprintf("%s: %d lost for each pair, where Node.js has lost %d", name, lost, theirs))
+		if f.Node > theirs+slack {
+			wrong = append(wrong, fmt.Sprintf("%s: a process has lost %d for each other, where a Node.js one has lost %d", name, f.Node, theirs))
 		}
 		if f.Recovered < 0 && f.From == golang && f.To == golang {
 			wrong = append(wrong, name+": has not recovered")
@@ -43,11 +43,11 @@ func judge(mixed, nodeOnly *outcome) []string {
 	return append(wrong, mixed.silent()...)
 }
 
-// perPair returns how many messages were lost for each pair of such processes.
-func (o *outcome) perPair(from, to string) int {
+// node returns how many the process has lost for each other that has lost most, among such processes.
+func (o *outcome) node(from, to string) int {
 	for _, f := range o.Flows {
-		if f.From == from && f.To == to && f.Pairs > 0 {
-			return f.Lost / f.Pairs
+		if f.From == from && f.To == to {
+			return f.Node
 		}
 	}
 	return 0

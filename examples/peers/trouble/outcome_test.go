@@ -21,3 +21,11 @@ func TestBlame(t *testing.T) {
 		t.Errorf("of a sender that was killed: untold: %d, silent: %d, want 2 and 2", f.Untold, f.Silent)
 	}
 }
+
+func TestWorstProcess(t *testing.T) {
+	f := flow{lost: map[string][]int{"from a": {0, 9}, "from b": {3, 3}, "to c": {0, 3}, "to d": {9, 3}}}
+	f.sum()
+	if f.Node != 6 {
+		t.Errorf("the process that has lost most has lost %d for each other, want 6", f.Node)
+	}
+}

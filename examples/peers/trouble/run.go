@@ -21,14 +21,7 @@ func run(tb testing.TB, sc *scenario, rigs []*rig) []outcome {
 		r.await(tb)
 		r.all(tb, node.halt)
 	})
-	each(rigs, func(r *rig) {
-		r.all(tb, func(n node) error { return n.send(sendInterval) })
-		if g, ok := r.nodes[0].(*goNode); ok {
-			if err := g.probe(); err != nil {
-				tb.Fatal(err)
-			}
-		}
-	})
+	each(rigs, func(r *rig) { r.send(tb) })
 	time.Sleep(cmp.Or(sc.lead, defaultLead))
 	for _, r := range rigs {
 		r.begun = time.Now().UnixMilli()
@@ -49,6 +42,17 @@ func run(tb testing.TB, sc *scenario, rigs []*rig) []outcome {
 		all[i] = r.outcome(tb)
 	}
 	return all
+}
+
+// send has all nodes send, and a Go node ask for the others.
+func (r *rig) send(tb testing.TB) {
+	tb.Helper()
+	r.all(tb, func(n node) error { return n.send(sendInterval) })
+	if g, ok := r.nodes[0].(*goNode); ok {
+		if err := g.probe(); err != nil {
+			tb.Fatal(err)
+		}
+	}
 }
 
 // each does something with all clusters, one after another.
