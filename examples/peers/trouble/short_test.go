@@ -17,4 +17,10 @@ func TestRestart(t *testing.T) {
 	for _, wrong := range verdict(all) {
 		t.Error(wrong)
 	}
+	// What waits is held back until the nodes that were there before are there again.
+	for _, f := range all[0].Flows {
+		if f.From == golang && f.To == golang && f.Node > slack/2 {
+			t.Errorf("a Go process has lost %d of the other, which was away for as long", f.Node)
+		}
+	}
 }
