@@ -5,7 +5,8 @@
 # make lint    golangci-lint with .golangci.yml
 # make fuzz    every fuzz target for FUZZTIME (60s)
 # make mutants puts small faults into the code and checks that the tests notice them (an hour; ARGS="-run socketio/engine" for some of them)
-# make soak    the long forms: the suites of the server SOAK (20) times, parked and not, and ten runs beside handlers that wait (hours)
+# make soak    the long forms: the suites of the server SOAK (20) times, parked and not, ten runs beside handlers that wait (hours),
+#              and clusters in trouble beside ones of Node.js only (ten minutes)
 # make bench   the micro-benchmarks, then the comparison with other servers
 GO       ?= go
 FUZZTIME ?= 60s
@@ -68,6 +69,7 @@ soak: deps
 	$(GO) test -race -shuffle=on -timeout 10h -count $(SOAK) ./socketio/...
 	$(GO) test -race -shuffle=on -timeout 10h -count $(SOAK) -tags noparking ./socketio/...
 	$(GO) run ./examples/bench/load -run wait,spin,burst -n 10
+	$(GO) run ./examples/peers/trouble
 
 .PHONY: mutants
 mutants: deps

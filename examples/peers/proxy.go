@@ -1,6 +1,7 @@
 package peers
 
 import (
+	"errors"
 	"io"
 	"net"
 	"sync"
@@ -82,7 +83,7 @@ func (p *Proxy) close() {
 	p.mu.Lock()
 	p.closed = true
 	p.mu.Unlock()
-	p.listener.Close()
+	p.listener.Close() //nolint:errcheck // it ends either way
 	p.Cut()
 	p.serving.Wait()
 }
@@ -149,15 +150,14 @@ func (p *Proxy) pass(l *link, to, from net.Conn) {
 				return
 			}
 		}
-		switch err {
-		case nil:
-		case io.EOF:
-			_ = to.(*net.TCPConn).CloseWrite() // fails only if it is closed already
-			return
-		default:
-			l.close()
-			return
+		if err == nil {
+			continue
 		}
+		half, ok := to.(interface{ CloseWrite() error })
+		if !errors.Is(err, io.EOF) || !ok || half.CloseWrite() != nil {
+			l.close()
+		}
+		return
 	}
 }
 

@@ -65,7 +65,7 @@ func (r *RedisServer) hears(all []*RedisServer) error {
 	ctx, cancel := context.WithTimeout(context.Background(), adminTimeout)
 	defer cancel()
 	ps := rdb.Subscribe(ctx, channel)
-	defer ps.Close()
+	defer ps.Close() //nolint:errcheck // it ends with rdb
 	if _, err := ps.Receive(ctx); err != nil {
 		return err
 	}

@@ -143,7 +143,7 @@ func (g *SentinelGroup) knows(replicas int) error {
 	ctx, cancel := context.WithTimeout(context.Background(), adminTimeout)
 	defer cancel()
 	sentinel := redis.NewSentinelClient(&redis.Options{Addr: g.Addr, PoolSize: 1})
-	defer sentinel.Close()
+	defer sentinel.Close() //nolint:errcheck // nobody uses it any more
 	all, err := sentinel.Replicas(ctx, SentinelMaster).Result()
 	if err != nil {
 		return err

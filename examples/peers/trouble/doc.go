@@ -10,5 +10,7 @@
 //	go run ./examples/peers/trouble -node-only              without the mixed cluster
 //	go run ./examples/peers/trouble -json                   every pair of processes, as JSON
 //
+// It says what is wrong, and exits with an error, when a Go process loses more than a Node.js one, or anything in silence.
+//
 // It needs what the tests of examples/peers need: run make deps first.
 package main

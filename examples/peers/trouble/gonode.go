@@ -51,15 +51,20 @@ func startGo(tb testing.TB, name string) node {
 		out.Close()
 	}()
 	g.rpc = rpc.NewClient(stdio{stdout, stdin})
-	tb.Cleanup(func() {
-		_ = g.rpc.Close() // the process ends with its input
-		select {
-		case <-g.proc.Ended():
-		case <-time.After(2 * shutdownTimeout):
-			g.proc.Kill()
-		}
-	})
+	tb.Cleanup(g.leave)
 	return g
+}
+
+// leave ends the process, which does so by itself with its input.
+func (g *goNode) leave() {
+	_ = g.rpc.Close() // fails only if it is closed already
+	patience := time.NewTimer(2 * shutdownTimeout)
+	defer patience.Stop()
+	select {
+	case <-g.proc.Ended():
+	case <-patience.C:
+		g.proc.Kill()
+	}
 }
 
 func (g *goNode) name() string     { return g.is }
@@ -102,7 +107,7 @@ func (g *goNode) probe() error { return g.call("Probe", None{}, &None{}) }
 func (g *goNode) report() (r report, err error) {
 	var data []byte
 	if err = g.call("Report", None{}, &data); err == nil {
-		err = json.Unmarshal(data, &r)
+		err = json.Unmarshal(data, &r) //nolint:musttag // the names are the fields'
 	}
 	r.Lines = g.log.all()
 	return r, err

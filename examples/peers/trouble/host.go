@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"slices"
 	"testing"
 )
 
@@ -28,8 +29,8 @@ func hosted(f func(tb testing.TB)) bool {
 }
 
 func (h *host) cleanup() {
-	for i := len(h.cleanups) - 1; i >= 0; i-- {
-		h.cleanups[i]()
+	for _, f := range slices.Backward(h.cleanups) {
+		f()
 	}
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"flag"
 	"fmt"
@@ -27,8 +28,8 @@ func main() {
 		os.Exit(2)
 	}
 	if *list {
-		for _, sc := range chosen {
-			fmt.Printf("%-15s %s\n", sc.name, sc.what)
+		for i := range chosen {
+			fmt.Printf("%-15s %s\n", chosen[i].name, chosen[i].what)
 		}
 		return
 	}
@@ -54,27 +55,37 @@ func choose(names string) ([]scenario, error) {
 	return chosen, nil
 }
 
-// runAll reports false if a scenario could not be run.
+// A result is what -json writes of a scenario.
+type result struct {
+	Scenario, What, Markdown string
+	Clusters                 []outcome
+	Wrong                    []string
+}
+
+// runAll reports false if a scenario could not be run, or if something is wrong with what became of the messages.
 func runAll(chosen []scenario, mixed, asJSON bool) bool {
 	ok := true
-	for _, sc := range chosen {
+	for i := range chosen {
+		sc := &chosen[i]
 		ok = hosted(func(tb testing.TB) {
 			all := suffer(tb, sc, mixed)
-			if asJSON {
-				out := json.NewEncoder(os.Stdout)
-				if err := out.Encode(map[string]any{"scenario": sc.name, "what": sc.what, "clusters": all}); err != nil {
-					tb.Fatal(err)
-				}
+			ok = ok && len(verdict(all)) == 0
+			var text bytes.Buffer
+			markdown(&text, sc, all)
+			if !asJSON {
+				_, _ = text.WriteTo(os.Stdout) // nobody reads it, if that fails
 				return
 			}
-			markdown(os.Stdout, sc, all)
+			if err := json.NewEncoder(os.Stdout).Encode(result{sc.name, sc.what, text.String(), all, verdict(all)}); err != nil { //nolint:musttag // the names are the fields'
+				tb.Fatal(err)
+			}
 		}) && ok
 	}
 	return ok
 }
 
 // suffer runs a scenario with a cluster of Node.js only, and with a mixed one beside it.
-func suffer(tb testing.TB, sc scenario, mixed bool) []outcome {
+func suffer(tb testing.TB, sc *scenario, mixed bool) []outcome {
 	tb.Helper()
 	var rigs []*rig
 	if mixed {

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -14,12 +15,14 @@ import (
 const sampleLines = 8
 
 // markdown writes what became of the messages of a scenario.
-func markdown(w io.Writer, sc scenario, all []outcome) {
+func markdown(w io.Writer, sc *scenario, all []outcome) {
 	fmt.Fprintf(w, "### %s: %s\n\n", sc.name, sc.what)
 	fmt.Fprintln(w, "| cluster | from → to | lost, of sent | worst pair | duplicated | reordered | told to callers | log lines | recovery |")
 	fmt.Fprintln(w, "|---|---|---:|---:|---:|---:|---|---:|---:|")
-	for _, o := range all {
-		for _, f := range o.Flows {
+	for i := range all {
+		o := &all[i]
+		for j := range o.Flows {
+			f := &o.Flows[j]
 			if f.To == ownClient && f.Lost+f.Duplicated+f.Reordered == 0 {
 				continue
 			}
@@ -28,14 +31,17 @@ func markdown(w io.Writer, sc scenario, all []outcome) {
 		}
 	}
 	fmt.Fprintln(w)
-	for _, o := range all {
-		o.details(w)
+	for i := range all {
+		all[i].details(w)
+	}
+	for _, wrong := range verdict(all) {
+		fmt.Fprintln(w, "- WRONG:", wrong)
 	}
 	fmt.Fprintln(w)
 }
 
 // told says what the senders' callers were told, and how many of the lost nobody was told of.
-func (f flow) told(o outcome) string {
+func (f *flow) told(o *outcome) string {
 	if f.From == nodejs {
 		sum := 0
 		for _, n := range o.Errors[nodejs] {
@@ -46,15 +52,18 @@ func (f flow) told(o outcome) string {
 	text := counted(o.Errors[golang])
 	if f.Lost > 0 {
 		text += fmt.Sprintf("; %d of the lost without an error", f.Untold)
+		if f.To == golang {
+			text += fmt.Sprintf(", %d of these not while the receiver was deaf", f.Silent)
+		}
 	}
 	return text
 }
 
-func (o outcome) lines(language string) string {
+func (o *outcome) lines(language string) string {
 	if language == nodejs {
 		return "-"
 	}
-	return fmt.Sprint(len(o.Lines))
+	return strconv.Itoa(len(o.Lines))
 }
 
 func recovery(ms int64) string {
@@ -65,12 +74,20 @@ func recovery(ms int64) string {
 }
 
 // details writes what does not fit a table.
-func (o outcome) details(w io.Writer) {
+func (o *outcome) details(w io.Writer) {
+	if text := o.losers(); text != "" {
+		fmt.Fprintf(w, "- %s, lost: %s\n", o.Cluster, text)
+	}
 	if len(o.Errors[nodejs]) > 0 {
 		fmt.Fprintf(w, "- %s, what Node.js applications were told: %s\n", o.Cluster, counted(o.Errors[nodejs]))
 	}
 	if len(o.Probes) > 0 {
 		fmt.Fprintf(w, "- %s, Go: %s; an Emit took %d ms at most\n", o.Cluster, o.probes(), o.Slowest)
+	}
+	for i := range o.Outages {
+		out := &o.Outages[i]
+		fmt.Fprintf(w, "  - %s: %+d ms, outage of %d ms, deaf %d ms, lost %+v, %s\n",
+			out.Node, out.Began-o.Trouble[0], out.Lasted, out.Deaf, out.Losses, out.Err)
 	}
 	shown := make(map[string]bool)
 	for _, line := range o.Lines {
@@ -83,11 +100,22 @@ func (o outcome) details(w io.Writer) {
 	}
 }
 
+// losers lists the pairs that have lost messages.
+func (o *outcome) losers() string {
+	var parts []string
+	for _, pair := range slices.Sorted(maps.Keys(o.Pairs)) {
+		if n := len(o.Pairs[pair].Lost); n > 0 {
+			parts = append(parts, fmt.Sprintf("%s %d", pair, n))
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
 var digits = regexp.MustCompile(`\d+`)
 
 // probes tells the answers to the questions that were asked while the trouble lasted and afterwards, in runs of equal ones.
-func (o outcome) probes() string {
-	var parts []string
+func (o *outcome) probes() string {
+	parts := make([]string, 0, 2)
 	for _, op := range []string{"ServerCount", "FetchSockets"} {
 		var all []probe
 		for _, p := range o.Probes {
@@ -108,7 +136,7 @@ func runs(all []probe) string {
 		for ; j < len(all) && all[j].N == all[i].N && all[j].Err == all[i].Err; j++ {
 			slowest = max(slowest, all[j].Took)
 		}
-		text := fmt.Sprintf("%d", all[i].N)
+		text := strconv.Itoa(all[i].N)
 		if all[i].Err != "" {
 			text += " " + all[i].Err
 		}

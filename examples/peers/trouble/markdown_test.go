@@ -18,7 +18,7 @@ func TestMarkdown(t *testing.T) {
 		Lines:  []string{"n=1", "n=2", "an outage of 1s", "an outage of 2s"},
 	}
 	var b strings.Builder
-	markdown(&b, scenario{name: "x", what: "y"}, []outcome{o})
+	markdown(&b, &scenario{name: "x", what: "y"}, []outcome{o})
 	for _, want := range []string{
 		"### x: y\n",
 		"| mixed | Go → Node | 3 of 40 | 2 | 0 | 4 | UnavailableError ×2; 1 of the lost without an error | 4 | 1.5 s |\n",

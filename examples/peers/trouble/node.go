@@ -3,6 +3,8 @@ package main
 import (
 	"testing"
 	"time"
+
+	"github.com/tandem-go/tandem/adapter"
 )
 
 // The names of what the processes are written in.
@@ -37,6 +39,8 @@ type node interface {
 type report struct {
 	Sent int
 	Got  []arrival
+	// At is when each message was sent, in milliseconds of the wall clock.
+	At []int64
 	// Refused are the messages whose Emit returned an error, in Go.
 	Refused []int
 	// Errors are the errors that callers and handlers of errors were given, by text.
@@ -44,9 +48,28 @@ type report struct {
 	// Slowest is how long an Emit has taken at most, in milliseconds.
 	Slowest int64
 	Probes  []probe
+	// Outages are those that the observers of a Go process were told of.
+	Outages []outage
 	// Lines are what it has written to its log.
 	Lines []string
 }
+
+// An outage is trouble with Redis that is over. The times are in milliseconds.
+type outage struct {
+	Node          string
+	Began, Lasted int64
+	Deaf          int64
+	Losses        adapter.Losses
+	Err           string
+}
+
+// covers tells that the outage accounts for what was sent then and has not been received.
+func (o *outage) covers(sent int64) bool {
+	return o.Deaf > 0 && sent >= o.Began-outageSlack && sent <= o.Began+o.Lasted+outageSlack
+}
+
+// outageSlack is how much later than in truth an outage may be noticed to begin and end, in milliseconds.
+const outageSlack = 500
 
 // A probe is one question about the other servers that was asked during the trouble.
 type probe struct {

@@ -1,6 +1,6 @@
 // What a Node.js process of a cluster does: it is run once, and ctx.node is called afterwards.
 
-const node = (ctx.node = { from: new Set(), told: { Sent: 0, Got: [], Errors: {} }, halt() {} });
+const node = (ctx.node = { from: new Set(), told: { Sent: 0, At: [], Got: [], Errors: {} }, halt() {} });
 
 /** note counts an error that the application is told of. */
 const note = (prefix) => (err) => {
@@ -58,6 +58,10 @@ node.repeat = (interval, fn) => {
   node.halt = () => clearInterval(timer);
 };
 
-node.emit = (padding = "") => node.io.emit("m", node.name, node.told.Sent++, Date.now(), padding);
+node.emit = (padding = "") => {
+  const now = Date.now();
+  node.told.At.push(now);
+  node.io.emit("m", node.name, node.told.Sent++, now, padding);
+};
 
 node.report = () => node.told;

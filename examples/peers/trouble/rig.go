@@ -31,7 +31,7 @@ type rig struct {
 }
 
 // newRig starts Redis as the scenario wants it, and the processes of a mixed cluster or those of one that is Node.js only.
-func newRig(tb testing.TB, sc scenario, mixed bool) *rig {
+func newRig(tb testing.TB, sc *scenario, mixed bool) *rig {
 	tb.Helper()
 	r := &rig{name: "Node only", killed: make(map[node]bool)}
 	l := r.startRedis(tb, sc)
@@ -52,7 +52,7 @@ func newRig(tb testing.TB, sc scenario, mixed bool) *rig {
 }
 
 // startRedis starts what the processes talk to, and returns how they reach it.
-func (r *rig) startRedis(tb testing.TB, sc scenario) Link {
+func (r *rig) startRedis(tb testing.TB, sc *scenario) Link {
 	tb.Helper()
 	args := slices.Concat(sc.args, []string{"--user", nodeUser, "on", ">" + nodePassword}, rights)
 	l := Link{Mode: sc.mode, User: nodeUser, Password: nodePassword, Master: peers.SentinelMaster}

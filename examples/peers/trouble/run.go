@@ -15,20 +15,13 @@ const (
 )
 
 // run lets clusters suffer a scenario, each step at the same moment, and returns what became of the messages in each.
-func run(tb testing.TB, sc scenario, rigs []*rig) []outcome {
+func run(tb testing.TB, sc *scenario, rigs []*rig) []outcome {
 	tb.Helper()
 	each(rigs, func(r *rig) {
 		r.await(tb)
 		r.all(tb, node.halt)
 	})
-	each(rigs, func(r *rig) {
-		r.all(tb, func(n node) error { return n.send(sendInterval) })
-		if g, ok := r.nodes[0].(*goNode); ok {
-			if err := g.probe(); err != nil {
-				tb.Fatal(err)
-			}
-		}
-	})
+	each(rigs, func(r *rig) { r.send(tb) })
 	time.Sleep(cmp.Or(sc.lead, defaultLead))
 	for _, r := range rigs {
 		r.begun = time.Now().UnixMilli()
@@ -44,11 +37,22 @@ func run(tb testing.TB, sc scenario, rigs []*rig) []outcome {
 		r.all(tb, node.halt)
 		settle(tb, r)
 	})
-	var all []outcome
-	for _, r := range rigs {
-		all = append(all, r.outcome(tb))
+	all := make([]outcome, len(rigs))
+	for i, r := range rigs {
+		all[i] = r.outcome(tb)
 	}
 	return all
+}
+
+// send has all nodes send, and a Go node ask for the others.
+func (r *rig) send(tb testing.TB) {
+	tb.Helper()
+	r.all(tb, func(n node) error { return n.send(sendInterval) })
+	if g, ok := r.nodes[0].(*goNode); ok {
+		if err := g.probe(); err != nil {
+			tb.Fatal(err)
+		}
+	}
 }
 
 // each does something with all clusters, one after another.
@@ -59,7 +63,7 @@ func each(rigs []*rig, f func(r *rig)) {
 }
 
 // last lets the trouble last.
-func last(tb testing.TB, sc scenario, rigs []*rig) {
+func last(tb testing.TB, sc *scenario, rigs []*rig) {
 	tb.Helper()
 	if sc.each == nil {
 		time.Sleep(sc.lasts)

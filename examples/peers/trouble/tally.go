@@ -73,10 +73,10 @@ func from(arrivals []arrival, sender string) []arrival {
 }
 
 // highest returns how many messages a sender that can no longer be asked has sent at least.
-func highest(all map[string][]arrival, sender string) int {
+func highest(all map[string]report, sender string) int {
 	sent := 0
-	for _, arrivals := range all {
-		for _, a := range arrivals {
+	for name := range all {
+		for _, a := range all[name].Got {
 			if a.From == sender {
 				sent = max(sent, a.Seq+1)
 			}

@@ -45,11 +45,11 @@ func TestFollow(t *testing.T) {
 }
 
 func TestFromAndHighest(t *testing.T) {
-	all := map[string][]arrival{
-		"x": {{From: "a", Seq: 0}, {From: "b", Seq: 4}, {From: "a", Seq: 1}},
-		"y": {{From: "a", Seq: 2}},
+	all := map[string]report{
+		"x": {Got: []arrival{{From: "a", Seq: 0}, {From: "b", Seq: 4}, {From: "a", Seq: 1}}},
+		"y": {Got: []arrival{{From: "a", Seq: 2}}},
 	}
-	if got := from(all["x"], "a"); len(got) != 2 || got[1].Seq != 1 {
+	if got := from(all["x"].Got, "a"); len(got) != 2 || got[1].Seq != 1 {
 		t.Errorf("from a: %v", got)
 	}
 	for sender, want := range map[string]int{"a": 3, "b": 5, "c": 0} {
