@@ -259,7 +259,11 @@ func counted(t *testing.T, n int64) (*bare, *fake) {
 		rdb.counts[b.c.answers(b.c.uid)] = min(n, 1)
 	}
 	b.c.link.counter.rdb = rdb.client(t)
-	t.Cleanup(b.c.link.counter.hangUp)
+	t.Cleanup(func() {
+		if err := b.c.link.counter.close(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
 	b.confirm()
 	return b, rdb
 }
