@@ -80,6 +80,7 @@ func TestArgsMarshalerIsSpreadToOneAndToMany(t *testing.T) {
 		"Namespace.EmitWithAck": func() error { go s.EmitWithAck(ctx, "x", v); return nil },
 		"Remote.EmitWithAck":    func() error { go found[0].EmitWithAck(ctx, "x", v); return nil },
 	} {
+		eventually(t, "the client takes messages", socket.Conn().Writable) // or what is volatile is dropped
 		if err := emit(); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
