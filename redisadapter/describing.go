@@ -263,8 +263,11 @@ func appendSocket(b []byte, s adapter.RemoteSocket) []byte {
 }
 
 // appendJSON appends a text or a list of texts, which can always be encoded.
-func appendJSON(b []byte, v any) []byte {
-	text, _ := json.Marshal(v)
+func appendJSON[T string | []string](b []byte, v T) []byte {
+	text, err := json.Marshal(v)
+	if err != nil {
+		return append(b, "null"...)
+	}
 	return append(b, text...)
 }
 
