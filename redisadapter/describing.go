@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"time"
 
@@ -239,6 +240,9 @@ func (c *classic) appendSockets(b []byte, t adapter.Target) []byte {
 		for i, p := range to {
 			if c.ctx.Err() != nil {
 				return
+			}
+			if i == 1 { // the others are about as long
+				b = slices.Grow(b, (len(b)+len(b)/8)*len(to))
 			}
 			if i > 0 {
 				b = append(b, ',')
