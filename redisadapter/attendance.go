@@ -59,7 +59,7 @@ func (s *attendance) hear(uid string) {
 func (s *attendance) channels() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	names := []string{s.c.request, s.c.answers(s.c.uid)}
+	names := append(make([]string, 0, 2+len(s.heard)), s.c.request, s.c.answers(s.c.uid))
 	for _, uid := range s.heard {
 		names = append(names, s.c.answers(uid))
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"time"
 
@@ -240,6 +241,9 @@ func (c *classic) appendSockets(b []byte, t adapter.Target) []byte {
 			if c.ctx.Err() != nil {
 				return
 			}
+			if i == 1 { // the others are about as long
+				b = slices.Grow(b, (len(b)+len(b)/8)*len(to))
+			}
 			if i > 0 {
 				b = append(b, ',')
 			}
@@ -263,8 +267,11 @@ func appendSocket(b []byte, s adapter.RemoteSocket) []byte {
 }
 
 // appendJSON appends a text or a list of texts, which can always be encoded.
-func appendJSON(b []byte, v any) []byte {
-	text, _ := json.Marshal(v)
+func appendJSON[T string | []string](b []byte, v T) []byte {
+	text, err := json.Marshal(v)
+	if err != nil {
+		return append(b, "null"...)
+	}
 	return append(b, text...)
 }
 

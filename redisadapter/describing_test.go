@@ -121,38 +121,46 @@ func TestSharedDescriptions(t *testing.T) {
 // TestTooManyAsk tells what becomes of requests beyond the limits: they are dropped and counted.
 func TestTooManyAsk(t *testing.T) {
 	for name, tt := range map[string]struct {
-		format  string
-		answers int
+		format string
+		size   int // of what each of them asks for
+		places int // how many fit
 	}{
-		"many":      {fetchRoom, maxAskers},
-		"large":     {strings.Replace(fetchRoom, "room%", strings.Repeat("x", 8000)+"room%", 1), 0},
-		"identical": {fetchAll, maxAskers},
+		"many":      {fetchRoom, 0, 0},
+		"large":     {strings.Replace(fetchRoom, "room%", strings.Repeat("x", 8000)+"room%", 1), 8000, maxAskerBytes / (askerBytes + 8000)},
+		"identical": {fetchAll, 0, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
-			b := newBare(t, "/", &Options{RequestTimeout: time.Hour, MaxQueued: 1 << 20})
+			b := newBare(t, "/", &Options{RequestTimeout: time.Hour})
 			b.Connect()
 			_, slow := hold(t, nil)
 			b.c.host = held{b.Host, slow.asked, slow.free}
 			b.c.receive(b.c.request, fmt.Sprintf(fetchAll, 0))
 			<-slow.asked
-			const sent = maxAskers + 100
-			for i := range sent - 1 {
+			q := &b.c.describing
+			if tt.places == 0 { // most places are taken
+				tt.places = 20
+				q.count += maxAskers - tt.places - 1
+			}
+			const beyond = 100
+			for i := range tt.places + beyond {
 				b.c.receive(b.c.request, fmt.Sprintf(tt.format, i+1))
 			}
-			if q := &b.c.describing; q.count > maxAskers || q.bytes > maxAskerBytes {
+			if q.count > maxAskers || q.bytes > maxAskerBytes || q.bytes < tt.places*tt.size/2 {
 				t.Errorf("%d requests wait, in %d bytes", q.count, q.bytes)
 			}
+			taken := q.count
 			close(slow.free)
 			answers := len(b.published())
-			if tt.answers > 0 && answers != tt.answers || answers < 100 {
-				t.Errorf("%d answers, want %d", answers, tt.answers)
+			if answers < tt.places-5 || answers > tt.places+1 {
+				t.Errorf("%d answers, there is room for %d", answers, tt.places)
 			}
-			if n := b.count(troubleUnanswered); n != uint64(sent-answers) {
-				t.Errorf("%d requests are counted as dropped, want %d", n, sent-answers)
+			if n := b.count(troubleUnanswered); n != uint64(1+tt.places+beyond-answers) {
+				t.Errorf("%d requests are counted as dropped, want %d", n, 1+tt.places+beyond-answers)
 			}
-			if q := &b.c.describing; q.count != 0 || q.bytes != 0 || q.running != nil {
-				t.Errorf("%d requests in %d bytes are left", q.count, q.bytes)
+			if q.count != taken-answers || q.bytes != 0 || q.running != nil {
+				t.Errorf("%d of %d places and %d bytes are left", q.count, taken, q.bytes)
 			}
+			q.count = 0
 			b.c.receive(b.c.request, fmt.Sprintf(fetchAll, 0))
 			if n := len(b.published()); n != 1 {
 				t.Errorf("%d answers after it, want 1", n)

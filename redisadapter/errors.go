@@ -36,12 +36,15 @@ type TimeoutError struct {
 	Op string
 	// Got is how many answers have come, and Want is how many there should have
 	// been. Answers are those of the other nodes, or those of the sockets for a
-	// broadcast. Want is too low as long as Silent is not zero.
+	// broadcast. Want is too low as long as Silent is not zero. What a node owed that
+	// has left is not in it, where that is known.
 	Got, Want int
 	// Silent is, for a broadcast, how many other nodes have not told how many
-	// sockets they answer for.
+	// sockets they answer for. They cannot be named: Redis tells how many nodes there
+	// are, and not which.
 	Silent int
-	// Err is the trouble with Redis that the operation has met, if any.
+	// Err is the trouble with Redis that the operation has met, or that a Node.js server
+	// has left that may have owed answers, if any.
 	Err error
 }
 

@@ -263,6 +263,40 @@ func TestWhereAnswersGo(t *testing.T) {
 	}
 }
 
+// TestAnswersWithBinaryGoToTheAsker tells that nobody else gets MessagePack, whatever the options say,
+// as old adapters would end their process.
+func TestAnswersWithBinaryGoToTheAsker(t *testing.T) {
+	b := newBare(t, "/", nil)
+	answers := map[bool]adapter.Reply{
+		true:  {Data: []byte(`[{"_placeholder":true,"num":0}]`), Attachments: [][]byte{{1}}},
+		false: {Data: []byte(`[{"n":1.5}]`)},
+	}
+	for binary, answer := range answers {
+		b.OnServerEvent(func(e adaptertest.ServerEvent) { e.Respond(answer) })
+		p := b.Connect("room")
+		p.AnswerWith(func(d *adaptertest.Delivery) { d.Answer(answer) })
+		want := b.c.response
+		if binary {
+			want = b.c.answers("asker")
+		}
+		b.c.receive(b.c.request, `{"uid":"asker","requestId":"r","type":6,"data":["ask"]}`)
+		b.c.receive(b.c.request, `{"uid":"asker","requestId":"r","type":7,"packet":{"type":2,"data":["ask"]},"opts":{"rooms":["room"]}}`)
+		acks := 0
+		for _, m := range b.published() {
+			if bytes.Contains(m.payload, []byte("clientCount")) {
+				continue
+			}
+			if acks++; m.channel != want || (m.payload[0] == '{') == binary {
+				t.Errorf("binary %t: %q was sent to %s, want %s", binary, m.payload, m.channel, want)
+			}
+		}
+		if acks != 2 {
+			t.Errorf("binary %t: %d answers, want 2", binary, acks)
+		}
+		p.Disconnect()
+	}
+}
+
 // TestEventAnswers tells who is answered, and with what: that there is an id,
 // even null, is what counts.
 func TestEventAnswers(t *testing.T) {
