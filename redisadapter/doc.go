@@ -15,8 +15,19 @@
 //
 // While Redis cannot be reached, what is to be published waits in a bounded
 // queue for up to [Options.QueueTimeout], and the operation returns an
-// [*UnavailableError]. A message whose fate is unknown, because the connection
-// broke after it had been written, is not sent again.
+// [*UnavailableError]. When Redis is back, nothing is published before this node listens
+// again and, for up to two seconds, before as many nodes do as before. A message whose
+// fate is unknown, because the connection broke after it had been written, is not sent
+// again.
+//
+// What is lost is told: by the error of an operation that waits for it, by
+// [adapter.Health], which the adapter of a namespace returns as an
+// [adapter.HealthReporter], and, when the trouble is over, in a line of the log and to
+// [Options.Observers].
+//
+// A node publishes through the server at which it listens, and looks whether that server
+// counts it, at least once a [Options.PingInterval]. After a failover both of its connections
+// move together. A node that is not counted never takes itself for alone.
 //
 // Operations that need answers from the other nodes end with a [*TimeoutError]
 // if some of them do not come, and still return those that came. A node that leaves
@@ -79,9 +90,13 @@
 // # Access control lists
 //
 // A node needs PUBLISH, SUBSCRIBE, PSUBSCRIBE, UNSUBSCRIBE, PUNSUBSCRIBE, PING and
-// PUBSUB|NUMSUB. Redis compares the pattern of a PSUBSCRIBE literally with the
-// channel rules of a user: with the default key and namespace it needs
-// &socket.io#/#*, besides &socket.io-request#* and &socket.io-response#*.
+// PUBSUB|NUMSUB, and in a Redis cluster CLUSTER|SLOTS. With ROLE it notices that its server
+// has become a replica while all connections stayed, and in a Redis cluster with
+// CLUSTER|NODES that a master which cannot be asked has been given up by the others. Without
+// PUBSUB|NUMSUB it publishes, and all that waits for other nodes fails. Redis compares the pattern of a
+// PSUBSCRIBE literally with the channel rules of a user: with the default key and
+// namespace it needs &socket.io#/#*, besides &socket.io-request#* and
+// &socket.io-response#*.
 //
 // [@socket.io/redis-adapter]: https://socket.io/docs/v4/redis-adapter/
 package redisadapter

@@ -509,3 +509,56 @@ func TestObserversAreToldInOrder(t *testing.T) {
 		}
 	}
 }
+
+// The rights that the documentation names are enough, on one server and in a Redis cluster.
+func TestLeastRights(t *testing.T) {
+	rights := []string{
+		"on", ">secret", "resetchannels", "&socket.io#/#*", "&socket.io-request#*", "&socket.io-response#*", "-@all",
+		"+publish", "+subscribe", "+psubscribe", "+unsubscribe", "+punsubscribe", "+ping", "+pubsub|numsub",
+	}
+	t.Run("one server", func(t *testing.T) {
+		server := peers.Redis(t)
+		if err := client(t, server.Addr).ACLSetUser(t.Context(), "node", rights...).Err(); err != nil {
+			t.Fatal(err)
+		}
+		checkRights(t, func() redis.UniversalClient {
+			return clientWith(t, &redis.Options{Addr: server.Addr, Username: "node", Password: "secret"})
+		})
+	})
+	t.Run("cluster", func(t *testing.T) {
+		var addrs []string
+		for _, server := range peers.RedisCluster(t, 3) {
+			addrs = append(addrs, server.Addr)
+			if err := client(t, server.Addr).ACLSetUser(t.Context(), "node", append(rights, "+cluster|slots")...).Err(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		checkRights(t, func() redis.UniversalClient {
+			rdb := redis.NewClusterClient(&redis.ClusterOptions{Addrs: addrs, Username: "node", Password: "secret"})
+			t.Cleanup(func() { rdb.Close() })
+			return rdb
+		})
+	})
+}
+
+func checkRights(t *testing.T, connect func() redis.UniversalClient) {
+	t.Helper()
+	var d diary
+	a, b := openHost(t, "/", New(connect(), d.options(Options{}))), openHost(t, "/", New(connect(), nil))
+	together(t, a, b)
+	p := b.Connect()
+	if shout(t, a, 0) {
+		t.Error("a broadcast has an error")
+	}
+	hear(t, p, 0, 1)
+	if sockets, err := a.Adapter().Fetch(patience(t), adapter.Target{}); err != nil || len(sockets) != 1 {
+		t.Errorf("fetched %d, %v", len(sockets), err)
+	}
+	if err := a.Adapter().JoinAll(patience(t), adapter.Target{}, "room"); err != nil {
+		t.Error(err)
+	}
+	closeHost(t, a)
+	if text := d.logged(); text != "" {
+		t.Errorf("logged %s", text)
+	}
+}

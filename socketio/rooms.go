@@ -75,3 +75,13 @@ func (n *Namespace) AllRooms(ctx context.Context) ([]string, error) {
 	}
 	return n.Rooms(), fmt.Errorf("socketio: list the rooms of other servers with a %T: %w", n.adapter, errors.ErrUnsupported)
 }
+
+// AdapterHealth returns how well the servers of the cluster can be reached, and what was
+// lost. It does not wait for anything. ok is false if the adapter has nothing to say of it,
+// as that of a single server; see [adapter.HealthReporter].
+func (n *Namespace) AdapterHealth() (h adapter.Health, ok bool) {
+	if r, ok := n.adapter.(adapter.HealthReporter); ok {
+		return r.Health(), true
+	}
+	return h, false
+}
