@@ -29,7 +29,7 @@ func (p *publisher) exec(batch []message) ([]message, error) {
 	if trouble != nil {
 		return unsent, p.broken(trouble)
 	}
-	p.used, p.fresh = time.Now(), false
+	p.used, p.fresh, p.through = time.Now(), false, p.seen
 	return nil, nil
 }
 

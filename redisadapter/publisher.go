@@ -43,6 +43,8 @@ type publisher struct {
 	looked   time.Time     // when it was last looked at
 	seen     int           // the subscriber's losses when tried was set
 	tried    time.Time     // when this node became deaf, or when it was tried all the same
+	through  int           // the subscriber's losses when something was last published
+	blinded  time.Time     // when other masters of a Redis cluster have not answered
 	again    time.Duration // when to look again at the latest, 0 if nothing is wrong
 	answered time.Time     // when Redis first answered in the present trouble
 	strikes  int           // how often a connection was in another place than the one that listens
@@ -62,6 +64,7 @@ func newPublisher(places *places, listening *subscriber, nodes *counter, opts *O
 		done:     make(chan struct{}),
 		failures: backoff{min: opts.MinBackoff, max: opts.MaxBackoff},
 		tried:    time.Now(),
+		through:  -1,
 	}
 }
 

@@ -21,6 +21,9 @@ const (
 	// deafTime is how long a publisher waits for the connection that listens before it
 	// tries whether it gets through to Redis itself.
 	deafTime = 5 * time.Second
+	// blindTime is how long a publisher does not ask the other masters of a Redis cluster
+	// after they have not answered.
+	blindTime = 10 * time.Second
 )
 
 // unreadyError says why nothing is published just now.
@@ -69,13 +72,13 @@ func (p *publisher) ready(force bool) error {
 }
 
 // deaf tells that nothing is to be published because this node does not listen, and may
-// soon. If it does not for long it is tried all the same: perhaps it may not listen, and
-// may publish.
+// soon. If it does not for long it is tried all the same, and goes on if that works:
+// perhaps it may not listen, and may publish.
 func (p *publisher) deaf(st standing) bool {
 	if p.seen != st.losses {
 		p.seen, p.tried = st.losses, time.Now()
 	}
-	if st.own.name != "" || st.idle || p.closing() || st.trouble != nil && redis.HasErrorPrefix(st.trouble, noPermission) {
+	if st.own.name != "" || st.idle || p.closing() || p.through == st.losses || st.trouble != nil && redis.HasErrorPrefix(st.trouble, noPermission) {
 		return false
 	}
 	if time.Since(p.tried) < deafTime {
@@ -179,12 +182,19 @@ func isReplica(role *redis.Cmd) (replica, refused bool) {
 // lookAround counts the nodes at all masters of a Redis cluster. A server that was a master
 // keeps its connections when it becomes a replica, and still passes messages on to
 // them, but nobody counts them.
+//
+// One of the other masters may be silent, which need not concern this node: it does not
+// ask again for a while, as nothing is published meanwhile.
 func (p *publisher) lookAround(st standing, c *census) error {
-	ctx, cancel := context.WithTimeout(p.ctx, p.opts.RequestTimeout)
+	if time.Since(p.blinded) < blindTime {
+		c.nodes = nil
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(p.ctx, slowTime)
 	defer cancel()
 	counts, err := p.nodes.counts(ctx, append([]string{st.own.name}, st.requests...)...)
 	if err != nil {
-		c.nodes = nil // one of the masters may be away, which need not concern this node
+		p.blinded, c.nodes = time.Now(), nil
 		return p.ctx.Err()
 	}
 	c.self = min(c.self, counts[0])
@@ -222,8 +232,10 @@ func (p *publisher) judge(c census) error {
 
 // note keeps how many nodes there are.
 func (p *publisher) note(c census) {
-	p.expected = c.nodes
-	p.listening.counted(c.nodes)
+	if c.nodes != nil {
+		p.expected = c.nodes
+		p.listening.counted(c.nodes)
+	}
 }
 
 // hold decides what to do about something that is wrong and may pass. It is accepted when
@@ -264,7 +276,10 @@ func (p *publisher) elsewhere(st standing, wrong error) {
 // good notes that what is published gets where it should, as far as that can be had.
 func (p *publisher) good(st standing) {
 	p.outages.setDown(nil)
-	p.sure, p.epoch, p.strikes = true, st.losses, 0
+	p.sure, p.strikes = true, 0
+	if st.own.name != "" || st.idle {
+		p.epoch = st.losses
+	}
 	p.answered, p.again = time.Time{}, 0
 	p.failures.worked()
 	if st.all {
