@@ -22,7 +22,8 @@ func client(tb testing.TB, addr string) *redis.Client {
 // unreachable returns a client of a server that is not there.
 func unreachable(tb testing.TB) *redis.Client {
 	tb.Helper()
-	return clientWith(tb, &redis.Options{Dialer: func(context.Context, string, string) (net.Conn, error) {
+	// Not a name: the Redis client would look it up, which in a bubble breaks all later ones.
+	return clientWith(tb, &redis.Options{Addr: "127.0.0.1:1", Dialer: func(context.Context, string, string) (net.Conn, error) {
 		return nil, &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}
 	}})
 }
