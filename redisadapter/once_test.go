@@ -1,12 +1,15 @@
 package redisadapter
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/redis/go-redis/v9"
 )
 
 // A message whose answer is missing may have been published: it is not published again,
@@ -177,6 +180,59 @@ func TestEachOutageIsTold(t *testing.T) {
 			if err := p.publish(soon("z")); err != nil {
 				t.Errorf("round %d: after it has come back: %v", round, err)
 			}
+		}
+		if err := p.close(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// A client that cannot make a connection, as its database does not exist, has published nothing.
+func TestCommandsWithoutAConnectionAreNotPublished(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &fake{answer: func(int) string { return ":1\r\n" }}
+		rdb := redis.NewClient(&redis.Options{Addr: "127.0.0.1:6379", Dialer: f.dial, DB: 7}) // it refuses SELECT
+		t.Cleanup(func() {
+			rdb.Close()
+			f.running.Wait()
+		})
+		p := testPublisher(t, rdb, nil)
+		go p.run()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if err := p.send(ctx, soon("x")); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("sending: %v", err)
+		}
+		if _, told := errors.AsType[*UnavailableError](p.publish(soon("y"))); !told {
+			t.Error("the next message has no error")
+		}
+		if err := p.close(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if got, l := f.messages(), p.outages.total; got != "" || l.Failed != 2 {
+			t.Errorf("published %q; %+v", got, l)
+		}
+	})
+}
+
+// What has been on its way for a second without an answer is told to those who publish more.
+func TestSilenceIsTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		release := make(chan struct{})
+		f := &fake{answer: func(int) string { <-release; return ":1\r\n" }}
+		p := testPublisher(t, f.client(t), nil)
+		go p.run()
+		for i, told := range []bool{false, false, true, true} {
+			_, unavailable := errors.AsType[*UnavailableError](p.publish(soon("x")))
+			if unavailable != told {
+				t.Errorf("after %d times 600 ms: told %t", i, unavailable)
+			}
+			time.Sleep(600 * time.Millisecond)
+		}
+		close(release)
+		synctest.Wait()
+		if err := p.publish(soon("x")); err != nil {
+			t.Errorf("after the answer: %v", err)
 		}
 		if err := p.close(t.Context()); err != nil {
 			t.Error(err)
