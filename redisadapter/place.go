@@ -56,7 +56,7 @@ func newPlaces(rdb redis.UniversalClient, seed string, silence time.Duration) *p
 	switch rdb.(type) {
 	case cluster, single:
 	default:
-		panic(fmt.Sprintf("redisadapter: a %T cannot be used: it is not the client of a server, of Sentinel or of a Redis cluster", rdb))
+		panic(fmt.Sprintf("redisadapter: a %T cannot be used: it is not the client of a server, of Sentinel or of a Redis cluster", rdb)) //nolint:forbidigo // a programming error, documented at New
 	}
 	return &places{rdb: rdb, seed: seed, silence: silence, avoided: make(map[string]time.Time)}
 }

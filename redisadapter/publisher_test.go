@@ -59,12 +59,12 @@ func TestRequestsKeepTheirOrder(t *testing.T) {
 	}
 }
 
-func testPublisher(t testing.TB, rdb redis.UniversalClient, o *Options) *publisher {
-	t.Helper()
+func testPublisher(tb testing.TB, rdb redis.UniversalClient, o *Options) *publisher {
+	tb.Helper()
 	opts := o.withDefaults()
 	opts.Logger = slog.New(slog.DiscardHandler)
 	l := joinUp(rdb, &opts)
-	t.Cleanup(l.lines.Close)
+	tb.Cleanup(l.lines.Close)
 	return l.publisher
 }
 

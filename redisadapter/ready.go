@@ -153,7 +153,7 @@ func (p *publisher) look(st standing) (c census, err error) {
 	switch {
 	case err != nil && redis.HasErrorPrefix(err, noPermission) && counts.Err() != nil:
 		p.log.report(troublePublisher, 1, fmt.Errorf("counting the nodes: %w", err))
-		return c, nil
+		return c, nil //nolint:nilerr // it has been reported, and what is published need not suffer
 	case counts.Val() == nil: // it has no error of its own if the connection could not be made
 		return c, cmp.Or(err, errNoReply)
 	}
@@ -165,7 +165,8 @@ func (p *publisher) look(st standing) (c census, err error) {
 		c.replica, p.noRole = isReplica(role)
 	}
 	if st.at.cluster {
-		return c, p.lookAround(st, &c)
+		err = p.lookAround(st, &c)
+		return c, err
 	}
 	return c, nil
 }

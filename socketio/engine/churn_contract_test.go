@@ -184,13 +184,13 @@ func (c *churn) upgrade(polling *rawConn, sid string, client *churnClient) error
 	defer conn.Close()
 	ws, _, err := conn.handshakeWS(websocketQuery+"&sid="+sid, "")
 	if err != nil || ws == nil {
-		return nil //nolint:nilerr // It was ended.
+		return nil
 	}
 	if ws.sendFrame(finText, "2probe") != nil {
 		return nil
 	}
 	if m, err := ws.readText(); err != nil || m != "3probe" || client.id%3 == 0 {
-		return nil //nolint:nilerr // It was ended, or gives up.
+		return nil
 	}
 	if client.id%5 == 0 && !c.poll(polling, pollingQuery+"&sid="+sid, client) {
 		return nil

@@ -100,7 +100,7 @@ func startSlow(t *testing.T, m slowMode) (s *server, conns *mailbox[*slowConn]) 
 }
 
 // A client that takes something all the time is not ended, however long it takes in all.
-func TestWhoTakesSomethingIsNotEnded(t *testing.T) {
+func TestWhoTakesSomethingIsNotEnded(t *testing.T) { //nolint:tparallel // its times are its own
 	const timeout = 2 * time.Second
 	for _, m := range slowModes(timeout) {
 		t.Run(m.name, func(t *testing.T) {
@@ -157,7 +157,7 @@ func takeSlowly(t *testing.T, p *peer, conn *slowConn, frames []*engine.Frame, d
 }
 
 // A client that takes nothing is ended once it has done so for WriteTimeout.
-func TestWhoTakesNothingIsEnded(t *testing.T) {
+func TestWhoTakesNothingIsEnded(t *testing.T) { //nolint:tparallel // its times are its own
 	const timeout = 2 * time.Second
 	for _, m := range slowModes(timeout) {
 		t.Run(m.name, func(t *testing.T) {

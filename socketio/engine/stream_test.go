@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"bytes"
 	"io"
 	"strconv"
 	"strings"
@@ -106,7 +107,7 @@ func TestQueueBehindAWriterIsCounted(t *testing.T) {
 	s.write(sc)
 	last := NewTextFrame("more").WebSocket()
 	var got []byte
-	for b := make([]byte, 1<<10); !strings.HasSuffix(string(got), string(last)); {
+	for b := make([]byte, 1<<10); !bytes.HasSuffix(got, last); {
 		n, err := client.Read(b)
 		if err != nil {
 			t.Fatal(err)

@@ -40,7 +40,7 @@ func cgroup(root, membership string) int64 {
 // groupFiles are the files that may hold the limit: those of the group itself and of the
 // groups above it. In a container the root is often the process's own group.
 func groupFiles(root, membership string) (files []string) {
-	data, _ := os.ReadFile(membership) // No such file: only the root is looked at.
+	data, _ := os.ReadFile(membership) //nolint:gosec // one of the kernel. No such file: only the root is looked at
 	paths := []struct{ dir, path, name string }{{"", "/", "memory.max"}, {"memory", "/", "memory.limit_in_bytes"}}
 	for line := range strings.Lines(string(data)) {
 		parts := strings.SplitN(strings.TrimSpace(line), ":", 3)
@@ -67,7 +67,7 @@ func groupFiles(root, membership string) (files []string) {
 // readLimit reads a limit. Version 1 writes one of nearly 2^63 if there is none, version
 // 2 the word max.
 func readLimit(file string) (int64, bool) {
-	data, err := os.ReadFile(file)
+	data, err := os.ReadFile(file) //nolint:gosec // one of the kernel
 	if err != nil {
 		return 0, false
 	}

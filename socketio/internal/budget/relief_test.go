@@ -13,9 +13,8 @@ func TestMargin(t *testing.T) {
 	t.Parallel()
 	const limit, each = 64_000, 100
 	b := newBudget(t, limit)
-	var clients []*client
 	for b.Used() <= limit {
-		clients = append(clients, (&client{name: "x", b: b}).hold(each))
+		(&client{name: "x", b: b}).hold(each)
 	}
 	b.Relieve()
 	if got := b.Used(); got > limit-limit/64 || got <= limit-limit/64-each {
