@@ -45,6 +45,8 @@ func (p *publisher) sort(batch []message, cmds []publishCmd, all error) (unsent 
 		err := cmds[i].Err()
 		switch {
 		case err == nil && cmds[i].Val() == 0 && p.listening.hears(m.echo):
+			p.sure = false
+			p.outages.began(errUnheard)
 			p.settle(m, &UnavailableError{Err: errUnheard}, unheard)
 			continue
 		case err == nil && cmds[i].Val() != unanswered:

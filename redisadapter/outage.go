@@ -44,6 +44,10 @@ type OutageEndedInfo struct {
 	Deaf time.Duration
 	// Losses are the messages of this node that were lost meanwhile.
 	Losses adapter.Losses
+	// Missing is how many of the nodes that were there before had not come back two seconds
+	// after Redis had, and are not waited for any more. What is published from then on does
+	// not reach them, wherever they are.
+	Missing int
 }
 
 // outages keeps the book of what is lost: in all, and in the present outage.
@@ -116,6 +120,15 @@ func (o *outages) heard() {
 	o.deaf = time.Time{}
 }
 
+// missing notes how many nodes are not waited for any more.
+func (o *outages) missing(nodes int) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.current != nil {
+		o.current.Missing = nodes
+	}
+}
+
 // lost counts messages that other nodes did not get. The function chooses the number.
 func (o *outages) lost(kind func(*adapter.Losses) *uint64) {
 	o.mu.Lock()
@@ -148,7 +161,7 @@ func (o *outages) ended() {
 		}
 	}
 	sum := OutageEndedInfo{
-		Err: info.Err, Lasted: o.left.Lasted + info.Lasted, Deaf: o.left.Deaf + info.Deaf, Losses: o.left.Losses.Add(info.Losses),
+		Err: info.Err, Lasted: o.left.Lasted + info.Lasted, Deaf: o.left.Deaf + info.Deaf, Losses: o.left.Losses.Add(info.Losses), Missing: info.Missing,
 	}
 	o.mu.Unlock()
 	logged := o.log.Warn("redisadapter: an outage of redis is over", sum.attrs()...)
@@ -164,7 +177,7 @@ func (info *OutageEndedInfo) attrs() []any {
 	l := info.Losses
 	return []any{
 		"lasted", info.Lasted.Round(time.Millisecond), "deaf", info.Deaf.Round(time.Millisecond),
-		"lost", l.Expired + l.Unheard + l.Failed, "unknown", l.Unknown, "refused", l.Refused, "err", info.Err,
+		"lost", l.Expired + l.Unheard + l.Failed, "unknown", l.Unknown, "refused", l.Refused, "missing", info.Missing, "err", info.Err,
 		slog.Group("losses", "expired", l.Expired, "unheard", l.Unheard, "failed", l.Failed),
 	}
 }

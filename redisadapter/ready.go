@@ -249,6 +249,7 @@ func (p *publisher) hold(st standing, c census, wrong error) error {
 	}
 	if known || time.Since(p.answered) >= holdTime || p.closing() {
 		p.accepted = wrong
+		p.outages.missing(p.absent(c))
 		p.note(c)
 		p.good(st)
 		return nil
@@ -260,6 +261,17 @@ func (p *publisher) hold(st standing, c census, wrong error) error {
 		p.elsewhere(st, wrong)
 	}
 	return &unreadyError{trouble: wrong, again: holdStep}
+}
+
+// absent returns how many of the nodes are missing that were there before, in the namespace
+// that misses most.
+func (p *publisher) absent(c census) (most int) {
+	for name, n := range p.expected {
+		if now, ok := c.nodes[name]; ok {
+			most = max(most, n-now)
+		}
+	}
+	return most
 }
 
 // elsewhere gives up the connection that publishes, and has the one that listens replaced,

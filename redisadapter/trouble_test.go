@@ -338,9 +338,13 @@ func TestHeldUntilTheOthersListen(t *testing.T) {
 func TestNodeThatStaysAwayIsNotWaitedFor(t *testing.T) {
 	server := peers.Redis(t)
 	proxy := peers.NewProxy(t, server.Addr)
-	a, b := openHost(t, "/", New(client(t, server.Addr), nil)), openHost(t, "/", New(client(t, server.Addr), nil))
+	var d diary
+	a, b := openHost(t, "/", New(client(t, server.Addr), d.options(Options{}))), openHost(t, "/", New(client(t, server.Addr), nil))
 	gone := openHost(t, "/", New(client(t, proxy.Addr), &Options{RequestTimeout: time.Second}))
 	together(t, a, b, gone)
+	d.mu.Lock()
+	d.ended = nil // of the start, if there was one
+	d.mu.Unlock()
 	p := b.Connect()
 	proxy.BlackHole()
 	server.Kill(t)
@@ -349,6 +353,13 @@ func TestNodeThatStaysAwayIsNotWaitedFor(t *testing.T) {
 	server.Restart(t)
 	hear(t, p, 0, 1)
 	together(t, a, b)
+	eventually(t, "the outage to be told", func() bool { _, ended := d.outages(); return ended > 0 })
+	d.mu.Lock()
+	if info := d.ended[len(d.ended)-1]; info.Missing != 1 {
+		t.Errorf("told %+v", info)
+	}
+	d.mu.Unlock()
+	eventually(t, "the line", func() bool { return strings.Contains(d.logged(), "missing=1") })
 	proxy.Cut()
 	proxy.Heal()
 	together(t, a, b, gone)
