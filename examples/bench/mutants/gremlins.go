@@ -19,8 +19,8 @@ import (
 const (
 	gremlins = "github.com/go-gremlins/gremlins/cmd/gremlins@v0.6.0"
 	// A try may take so many times as long as the tests without a fault, and so long to build them.
-	patience  = 4
-	buildTime = 6 * time.Second
+	patience  = 3
+	buildTime = 20 * time.Second // of a busy machine: one that is cut off would pass for one that hangs
 	// enough is the share of the faults within reach of a package's tests that they must notice.
 	enough = 0.85
 )

@@ -270,7 +270,7 @@ func TestMeasure(t *testing.T) {
 	if err != nil || took <= 0 {
 		t.Errorf("%v, %v", took, err)
 	}
-	for took, want := range map[time.Duration]int{0: 6004, 100 * time.Millisecond: 64, time.Second: 10, 4 * time.Second: 5, time.Minute: 4} {
+	for took, want := range map[time.Duration]int{0: 20_003, 100 * time.Millisecond: 203, time.Second: 23, 4 * time.Second: 8, time.Minute: 3} {
 		if got := coefficient(took); got != want {
 			t.Errorf("%v: %d times as long, want %d", took, got, want)
 		}
