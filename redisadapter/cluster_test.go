@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -165,74 +164,12 @@ func TestMovesToTheMasterAfterFailover(t *testing.T) {
 	}
 }
 
-// startCluster starts a Redis cluster of three masters and returns their
-// addresses.
-func startCluster(t *testing.T) []string {
-	t.Helper()
-	const masters, slots = 3, 16384
-	addrs, buses := make([]string, masters), make([]int, masters)
-	nodes := make([]*redis.Client, masters)
-	for i := range nodes {
-		server := peers.Redis(t, "--cluster-enabled", "yes", "--cluster-node-timeout", "5000")
-		addrs[i], buses[i], nodes[i] = server.Addr, server.BusPort, client(t, server.Addr)
-		if err := nodes[i].ClusterAddSlotsRange(t.Context(), slots*i/masters, slots*(i+1)/masters-1).Err(); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for i := range nodes[1:] {
-		host, port, err := net.SplitHostPort(addrs[i+1])
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := nodes[0].Do(t.Context(), "cluster", "meet", host, port, buses[i+1]).Err(); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for _, node := range nodes {
-		eventually(t, "the Redis cluster to form", func() bool {
-			info, err := node.ClusterInfo(t.Context()).Result()
-			return err == nil && strings.Contains(info, "cluster_state:ok") && strings.Contains(info, "cluster_known_nodes:3")
-		})
-	}
-	awaitBus(t, nodes)
-	return addrs
-}
-
-// awaitBus waits until what is published on any node arrives at each. A node
-// whose state is ok may still be replacing its link to another one, and drops
-// what it is to pass on meanwhile.
-func awaitBus(t *testing.T, nodes []*redis.Client) {
-	t.Helper()
-	const channel = "bus"
-	for to, subscriber := range nodes {
-		ps := subscriber.Subscribe(t.Context(), channel)
-		if _, err := ps.Receive(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		arrived := make(map[string]bool)
-		eventually(t, fmt.Sprintf("messages of all nodes at node %d", to), func() bool {
-			for from, publisher := range nodes {
-				if err := publisher.Publish(t.Context(), channel, from).Err(); err != nil {
-					t.Fatal(err)
-				}
-			}
-			// A message that is late is read by a later turn.
-			for range nodes {
-				if msg, err := ps.ReceiveTimeout(t.Context(), 10*time.Millisecond); err == nil {
-					arrived[msg.(*redis.Message).Payload] = true
-				}
-			}
-			return len(arrived) == len(nodes)
-		})
-		if err := ps.Close(); err != nil {
-			t.Fatal(err)
-		}
-	}
-}
-
 // TestSuiteOnRedisCluster runs everything on a Redis cluster.
 func TestSuiteOnRedisCluster(t *testing.T) {
-	addrs := startCluster(t)
+	var addrs []string
+	for _, server := range peers.RedisCluster(t, 3) {
+		addrs = append(addrs, server.Addr)
+	}
 	adaptertest.Run(t, adaptertest.Options{
 		Nodes: 3,
 		Start: func(t *testing.T, nodes int) []adapter.Factory {
