@@ -83,7 +83,11 @@ func TestNothingWaitsInBlockingMode(t *testing.T) {
 				if err := conn.SetDeadline(time.Now().Add(20 * time.Millisecond)); err != nil {
 					t.Fatal(err)
 				}
-				if err := wait(); !errors.Is(err, os.ErrDeadlineExceeded) {
+				err := wait()
+				for err == nil && what == "writing" { // the peer's kernel may take a little more
+					err = wait()
+				}
+				if !errors.Is(err, os.ErrDeadlineExceeded) {
 					t.Errorf("%s until the deadline: %v", what, err)
 				}
 			}
