@@ -29,7 +29,7 @@ type conn struct {
 	place  place // of first
 
 	left     int16 // sockets that have ended and still have tasks to run
-	entering int16 // sockets whose client is about to learn that they are connected
+	entering int16 // what the client is about to be told of sockets: see enter
 
 	first Socket // has a namespace from the start; see server
 }

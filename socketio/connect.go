@@ -200,14 +200,23 @@ func (s *Socket) protect(fn func(context.Context) error) (err error) {
 	return fn(s.Context())
 }
 
-// refused ends a socket that a guard has refused. The connection stays.
+// refused ends a socket that a guard has refused. The connection stays, unless the guard wants
+// it closed and nothing else needs it.
 func (s *Socket) refused(cause error) {
 	if !s.blame(cause) && clientError(cause).Message == internalError {
 		s.reportGuard(cause)
 	}
-	if s.close("", nil) == stateConnecting {
-		_ = s.conn.refuse(s.nsp.name, cause)
+	c := s.conn
+	c.enter()
+	var quit error
+	defer func() { c.told(quit) }()
+	if s.close("", nil) != stateConnecting {
+		return
 	}
+	if clientError(cause).CloseConn {
+		quit = cause
+	}
+	_ = c.refuse(s.nsp.name, cause)
 }
 
 // close ends the socket once; it returns the state that the socket was in. Its

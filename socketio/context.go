@@ -86,10 +86,12 @@ func (c *socketContext) AfterFunc(f func()) (stop func() bool) {
 	}
 }
 
-// ctxWatch is who waits for the end of a socket's context. Socket.mu guards it.
+// ctxWatch is who waits for the end of a socket's context, or of the socket. Socket.mu
+// guards it.
 type ctxWatch struct {
-	done  chan struct{} // nil until asked for
-	after map[*afterCall]struct{}
+	done     chan struct{} // nil until asked for
+	after    map[*afterCall]struct{}
+	deferred *deferredCall // the last one; see Socket.Defer
 }
 
 // watch returns who waits for the end of the context, for adding to it. Socket.mu is held.

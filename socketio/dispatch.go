@@ -13,8 +13,8 @@ import (
 	"github.com/tandem-go/tandem/socketio/parser"
 )
 
-// The tasks of a socket run one after another: connecting it, its events, and its
-// disconnect functions. They run on a goroutine that exists only while there is
+// The tasks of a socket run one after another: connecting it, its events, its
+// disconnect functions, and those that were deferred. They run on a goroutine that exists only while there is
 // something to run.
 
 // dueTask is what is to run when a socket has ended and all else has run.
@@ -23,7 +23,8 @@ type dueTask uint8
 const (
 	dueNothing    dueTask = iota
 	dueDisconnect         // the disconnect functions, since it was connected; then dueForget
-	dueForget             // conn.forget
+	dueForget             // the deferred functions, then conn.forget
+	dueDone               // nothing more, but for functions that are deferred that late
 )
 
 // finish sees to it that the last task runs once those before it have ended. The socket
@@ -63,12 +64,21 @@ func (t *readerTasks) Run() {
 
 func (s *Socket) submit() {
 	if !s.nsp.server.pool.Go((*socketTasks)(s)) { // the server has shut down
-		s.mu.Lock()
-		s.running = false
-		_, back := s.retire()
-		back += s.drop()
-		s.mu.Unlock()
-		s.conn.giveBack(back)
+		s.abandon()
+	}
+}
+
+// abandon drops what is left to run, since the server has shut down, except for the deferred
+// functions of a socket that has ended.
+func (s *Socket) abandon() {
+	s.mu.Lock()
+	s.running = false
+	_, back := s.retire()
+	back += s.drop()
+	s.mu.Unlock()
+	s.conn.giveBack(back)
+	if s.currentState() == stateClosed {
+		s.runAllDeferred()
 	}
 }
 
@@ -106,6 +116,8 @@ func (s *Socket) runTasks() {
 			s.serveAside(e, in)
 		case taskDisconnect:
 			s.runDisconnect()
+		case taskDeferred:
+			s.runDeferred()
 		case taskForget:
 			s.conn.forget(s)
 		case taskNone:
@@ -124,6 +136,7 @@ const (
 	taskEvent
 	taskAside
 	taskDisconnect
+	taskDeferred
 	taskForget
 )
 
@@ -152,8 +165,10 @@ func (s *Socket) nextTask() (t task, e *Event, in *concurrent) {
 	case state == stateClosed && s.due != dueNothing && s.stalls(nil):
 	case state == stateClosed && s.due == dueDisconnect:
 		s.due, t = dueForget, taskDisconnect
+	case state == stateClosed && s.due != dueNothing && s.defers():
+		t = taskDeferred
 	case state == stateClosed && s.due == dueForget:
-		s.due, t = dueNothing, taskForget
+		s.due, t = dueDone, taskForget
 	default:
 		s.running = false
 	}

@@ -51,6 +51,13 @@ type Error struct {
 	// Data, if not nil, is anything else that the client should know. If it cannot
 	// be encoded, that is logged and the client is told of an internal error.
 	Data any `json:"data,omitempty"`
+	// CloseConn closes the connection once a [Guard] that refuses with the error has had its
+	// answer delivered: the client gets connect_error first. The connection stays if the client
+	// is in another namespace, or if guards run for one, at the moment of the refusal. Without
+	// CloseConn a client that has been refused may keep its connection for
+	// [Options].ConnectTimeout. A client that is closed like that and is written to reconnect
+	// does so. The client is not told of this field, and the answer to an event does not use it.
+	CloseConn bool `json:"-"`
 }
 
 // Error returns the message.

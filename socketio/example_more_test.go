@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/tandem-go/tandem/socketio"
 	"github.com/tandem-go/tandem/socketio/siotest"
@@ -185,4 +186,48 @@ func ExampleBroadcast_Count() {
 	// 1 <nil>
 	// true
 	// 2 true true
+}
+
+// A guard takes one of few seats, and the seat is free again however the client goes.
+func ExampleSocket_Defer() {
+	ctx, cancel := exampleContext()
+	defer cancel()
+	seats := make(chan struct{}, 1)
+	io := socketio.NewServer(nil)
+	io.Use(func(_ context.Context, s *socketio.Socket) error {
+		select {
+		case seats <- struct{}{}:
+		default:
+			return &socketio.Error{Message: "full"}
+		}
+		s.Defer(func(context.Context) { <-seats })
+		return nil
+	})
+
+	c := connect(ctx, io, nil)
+	fmt.Println("taken:", len(seats))
+	check(c.Close())
+	check(io.Shutdown(ctx)) // waits for what was deferred
+	fmt.Println("taken:", len(seats))
+	// Output:
+	// taken: 1
+	// taken: 0
+}
+
+// A client that is refused has its connection closed, too.
+func ExampleError_closeConn() {
+	ctx, cancel := exampleContext()
+	defer cancel()
+	io := socketio.NewServer(nil)
+	io.Use(func(context.Context, *socketio.Socket) error {
+		return &socketio.Error{Message: "Authentication required", Data: "AUTH_REQUIRED", CloseConn: true}
+	})
+
+	_, err := siotest.Connect(ctx, io, nil)
+	fmt.Println(err)
+	for io.Stats().Connections > 0 { // the client has no other namespace: nothing keeps the connection
+		time.Sleep(time.Millisecond)
+	}
+	check(io.Shutdown(ctx))
+	// Output: siotest: connect to /: siotest: connection refused: Authentication required
 }

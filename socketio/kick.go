@@ -8,6 +8,8 @@ import (
 
 // kick disconnects a socket and tells the client.
 func (c *conn) kick(s *Socket) {
+	c.enter()
+	defer c.entered()
 	c.mu.Lock()
 	if !c.kickedFrom(s.nsp.name) {
 		o := c.other()
@@ -39,19 +41,15 @@ func (c *conn) unkick(namespace string) {
 func (c *conn) kickAll() {
 	c.mu.Lock()
 	c.other().ending = true
+	c.entering++
 	c.mu.Unlock()
+	defer c.entered()
 	for _, s := range c.all() {
 		c.kick(s)
 	}
-	c.mu.Lock()
-	ended := c.entering == 0
-	c.mu.Unlock()
-	if ended {
-		c.session.Close(engine.ForcedClose)
-	}
 }
 
-// enter counts a socket that is about to be connected, until entered.
+// enter counts something that the client is about to be told of a socket, until entered.
 func (c *conn) enter() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -59,10 +57,22 @@ func (c *conn) enter() {
 }
 
 // entered is called once the client has been told of a socket, and of its end if it
-// has ended by then. The last one closes the connection if kickAll has left that to it.
-func (c *conn) entered() {
+// has ended by then. The last one closes the connection if kickAll, or a guard that has refused a
+// socket, has left that to it.
+func (c *conn) entered() { c.told(nil) }
+
+// told is entered for a socket that was refused. If quit is not nil, the guard wants the connection
+// closed because of it, which is done if no other namespace is joined or being admitted.
+func (c *conn) told(quit error) {
 	c.mu.Lock()
 	c.entering--
+	if quit != nil && c.count() == 0 {
+		o := c.other()
+		o.ending = true
+		if o.cause == nil {
+			o.cause = quit
+		}
+	}
 	ended := c.entering == 0 && c.others != nil && c.others.ending
 	c.mu.Unlock()
 	if ended {

@@ -23,8 +23,8 @@ const (
 	ParseError = engine.ParseError
 	// ForcedClose means that the server closed the connection. The detail says why: what
 	// was wrong with a packet of the client, [ErrConnectTimeout], [ErrAttachmentTimeout],
-	// or a [*StuckError], which names the event whose handler does not return. There is
-	// none if [Socket.Disconnect] closed it.
+	// a [*StuckError], which names the event whose handler does not return, or the error of a
+	// guard that has CloseConn set (see [Error]). There is none if [Socket.Disconnect] closed it.
 	ForcedClose = engine.ForcedClose
 	// ServerShutdown means that the server shut down.
 	ServerShutdown = engine.ServerShutdown
