@@ -3,8 +3,8 @@ package socketio
 import "context"
 
 // Defer calls fn once when the socket has ended, also if it has never been connected: when a
-// guard refuses it, or when the connection ends or the client asks anew while guards run. A
-// guard that takes something has it given back like that exactly once.
+// guard refuses it, or when the connection ends or the client asks anew while guards run. So
+// what a guard has taken is given back exactly once.
 //
 // The functions of a socket run one after another, the last one deferred first, as the
 // last of its tasks: after the guard or the handlers that may be running have returned,
@@ -13,11 +13,11 @@ import "context"
 // another goroutine. So a handler, a guard or a function of OnDisconnect must not wait for
 // what it has deferred.
 //
-// ctx is the one that the functions of OnDisconnect get: it is not that of the socket, and lives on
-// until the context of [Server.Shutdown] ends, or the server has shut down. Shutdown waits for fn: what may
-// take long should have a deadline of its own. After Shutdown has ended, or when it has given up, fn may
-// be called with a context that has ended, and by Defer itself before it returns: do not
-// hold a lock that fn needs.
+// ctx is the one that the functions of OnDisconnect get: it is not that of the socket, and
+// lives on until the context of [Server.Shutdown] ends, or the server has shut down. Shutdown
+// waits for fn: what may take long should have a deadline of its own. Once Shutdown has ended,
+// or has given up, fn is called all the same, but ctx has ended, and it may be Defer itself
+// that calls fn: do not hold a lock that fn needs.
 //
 // The socket keeps fn until it ends: what a handler defers for each event adds up. Defer may
 // be called by any goroutine at any time.

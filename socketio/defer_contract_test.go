@@ -67,12 +67,16 @@ func TestDeferRunsOnceHoweverTheSocketEnds(t *testing.T) {
 			c.run(`> 0`, `< 0{"sid":"*"}`)
 			shutDown(t, s)
 		}},
-		{"a guard refuses it", func(*purse) socketio.Guard { return refuse(&socketio.Error{Message: "no"}) },
-			func(_ *testing.T, _ *testServer, c *client, _ *purse) { c.run(`> 0`, `< 4{"message":"no"}`) }},
-		{"a guard panics", func(*purse) socketio.Guard { return func(context.Context, *socketio.Socket) error { panic("x") } },
+		{
+			"a guard refuses it", func(*purse) socketio.Guard { return refuse(&socketio.Error{Message: "no"}) },
+			func(_ *testing.T, _ *testServer, c *client, _ *purse) { c.run(`> 0`, `< 4{"message":"no"}`) },
+		},
+		{
+			"a guard panics", func(*purse) socketio.Guard { return func(context.Context, *socketio.Socket) error { panic("x") } },
 			func(_ *testing.T, _ *testServer, c *client, _ *purse) {
 				c.run(`> 0`, `< 4{"message":"internal error"}`)
-			}},
+			},
+		},
 		{"a guard ends its goroutine", func(*purse) socketio.Guard {
 			return func(context.Context, *socketio.Socket) error { runtime.Goexit(); return nil }
 		}, func(_ *testing.T, _ *testServer, c *client, _ *purse) {
@@ -81,7 +85,8 @@ func TestDeferRunsOnceHoweverTheSocketEnds(t *testing.T) {
 		{"a guard disconnects it", func(*purse) socketio.Guard {
 			return func(_ context.Context, s *socketio.Socket) error { s.Disconnect(false); return nil }
 		}, func(_ *testing.T, _ *testServer, c *client, _ *purse) { c.run(`> 0`, `< 4{"message":"disconnected"}`) }},
-		{"the connection ends while guards run", func(p *purse) socketio.Guard { return p.stay },
+		{
+			"the connection ends while guards run", func(p *purse) socketio.Guard { return p.stay },
 			func(t *testing.T, s *testServer, c *client, p *purse) {
 				t.Helper()
 				c.run(`> 0`)
@@ -89,8 +94,10 @@ func TestDeferRunsOnceHoweverTheSocketEnds(t *testing.T) {
 				c.close()
 				eventually(t, "no connection", func() bool { return s.Stats().Connections == 0 })
 				p.leave <- struct{}{}
-			}},
-		{"another CONNECT replaces it", func(p *purse) socketio.Guard { return p.stay },
+			},
+		},
+		{
+			"another CONNECT replaces it", func(p *purse) socketio.Guard { return p.stay },
 			func(t *testing.T, _ *testServer, c *client, p *purse) {
 				t.Helper()
 				c.run(`> 0`)
@@ -100,15 +107,18 @@ func TestDeferRunsOnceHoweverTheSocketEnds(t *testing.T) {
 				p.leave <- struct{}{}
 				p.leave <- struct{}{}
 				c.run(`< 0{"sid":"*"}`, `> 1`)
-			}},
-		{"the server shuts down while guards run", func(p *purse) socketio.Guard { return p.stay },
+			},
+		},
+		{
+			"the server shuts down while guards run", func(p *purse) socketio.Guard { return p.stay },
 			func(t *testing.T, s *testServer, c *client, p *purse) {
 				t.Helper()
 				c.run(`> 0`)
 				await(t, "the guard", p.entered)
 				go func() { p.leave <- struct{}{} }()
 				shutDown(t, s)
-			}},
+			},
+		},
 	}
 	for _, tc := range cases {
 		t.Run(tc.name, func(t *testing.T) {

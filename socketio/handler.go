@@ -33,7 +33,8 @@ type Middleware func(next Handler) Handler
 
 // Guard decides whether a socket may connect to a namespace. If it returns an
 // error the client gets a connect_error and its connection stays open, for other
-// namespaces or another try. See [Error] for what the client is told. The socket is not
+// namespaces or another try, unless the error has CloseConn set. See [Error] for what the
+// client is told, and [Socket.Defer] for giving back what a guard takes. The socket is not
 // connected yet: it is in no room, and rooms joined here take effect when it connects.
 // ctx ends when the client goes away, or asks for the namespace again without waiting.
 type Guard func(ctx context.Context, s *Socket) error

@@ -57,12 +57,12 @@ func (c *conn) enter() {
 }
 
 // entered is called once the client has been told of a socket, and of its end if it
-// has ended by then. The last one closes the connection if kickAll, or a guard that has refused a
-// socket, has left that to it.
+// has ended by then. The last one closes the connection if kickAll, or the guard of a
+// namespace, has left that to it.
 func (c *conn) entered() { c.told(nil) }
 
-// told is entered for a socket that was refused. If quit is not nil, the guard wants the connection
-// closed because of it, which is done if no other namespace is joined or being admitted.
+// told is entered for a socket that was refused. If quit is not nil, it is the error of a guard
+// that wants the connection closed, unless another namespace is joined or being admitted.
 func (c *conn) told(quit error) {
 	c.mu.Lock()
 	c.entering--

@@ -65,6 +65,8 @@ func (n *Namespace) OnConnect(fn func(ctx context.Context, s *Socket) error) {
 
 // OnDisconnect adds a function to be called for every socket that has
 // disconnected, once, after the handler that may be running for it has returned.
+// It is not called for a socket that was refused: what is to happen even then is for
+// [Socket.Defer].
 // The socket has left its rooms by then; [Socket.Rooms] still names them. ctx is not that
 // of the socket, which has ended: it lives on until the context of [Server.Shutdown] ends,
 // or the server has shut down, so that fn can tell other servers and databases of the end.
