@@ -33,7 +33,8 @@ type flow struct {
 	Sent, Lost int
 	// Worst is how many were lost between the two that lost most.
 	Worst int
-	// Node is how many were lost for each pair of the process that lost most, be it as their sender or as their receiver.
+	// Node is how many were lost for each pair of the process that lost most, be it as their sender or as their receiver: of a Go process if
+	// the other is a Node.js one.
 	Node int
 	// Untold are those of the lost whose Emit has returned no error. Silent are those of the untold that no outage accounts for in which
 	// their receiver, a Go process, was deaf.
@@ -99,9 +100,7 @@ func (r *rig) compare(o *outcome, flows map[[2]string]*flow, reports map[string]
 		f = &flow{From: key[0], To: key[1], lost: make(map[string][]int)}
 		flows[key] = f
 	}
-	for _, end := range []string{"from " + sender.name(), "to " + receiver.name()} {
-		f.lost[end] = append(f.lost[end], len(s.Lost))
-	}
+	f.charge(sender, receiver, len(s.Lost))
 	f.add(s, sent, told, reports[receiver.name()].Outages, r.killed[sender])
 }
 
@@ -119,6 +118,16 @@ func (f *flow) add(s stream, sent int, sender report, outages []outage, killed b
 		f.Recovered = -1
 	default:
 		f.Recovered = max(f.Recovered, s.Recovered)
+	}
+}
+
+// charge books what was lost with both, or with the Go process alone if the other is a Node.js one.
+func (f *flow) charge(sender, receiver node, lost int) {
+	mixed := sender.language() != receiver.language()
+	for end, n := range map[string]node{"from " + sender.name(): sender, "to " + receiver.name(): receiver} {
+		if !mixed || n.language() == golang {
+			f.lost[end] = append(f.lost[end], lost)
+		}
 	}
 }
 

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"maps"
+	"slices"
 	"testing"
 )
 
@@ -19,6 +21,25 @@ func TestBlame(t *testing.T) {
 	f.blame([]int{0, 7}, report{}, outages)
 	if f.Untold != 2 || f.Silent != 2 {
 		t.Errorf("of a sender that was killed: untold: %d, silent: %d, want 2 and 2", f.Untold, f.Silent)
+	}
+}
+
+func TestCharge(t *testing.T) {
+	a, b, x := &goNode{is: "a"}, &goNode{is: "b"}, &npmNode{is: "x"}
+	for _, c := range []struct {
+		sender, receiver node
+		want             []string
+	}{
+		{a, b, []string{"from a", "to b"}},
+		{a, x, []string{"from a"}},
+		{x, a, []string{"to a"}},
+		{x, x, []string{"from x", "to x"}},
+	} {
+		f := flow{lost: make(map[string][]int)}
+		f.charge(c.sender, c.receiver, 1)
+		if got := slices.Sorted(maps.Keys(f.lost)); !slices.Equal(got, c.want) {
+			t.Errorf("from %s to %s: charged %v, want %v", c.sender.name(), c.receiver.name(), got, c.want)
+		}
 	}
 }
 
