@@ -57,9 +57,13 @@ type queue struct {
 // same; on any other error it is not.
 func (q *queue) publish(m message) error {
 	err := q.enqueue(m)
-	if errors.Is(err, ErrQueueFull) {
+	switch {
+	case errors.Is(err, ErrQueueFull):
 		q.outages.lost(refused)
 		q.log.report(troubleRefused, 1, err, "channel", m.channel)
+	case errors.Is(err, errNoAnswer):
+		q.outages.began(errNoAnswer)
+		q.log.report(troublePublisher, 1, errNoAnswer)
 	}
 	return err
 }

@@ -400,7 +400,8 @@ func TestMasterDiesWithoutReplica(t *testing.T) {
 func TestBlackHoleIsToldAndLosesNothing(t *testing.T) {
 	server := peers.Redis(t)
 	proxy := peers.NewProxy(t, server.Addr)
-	a, b := openHost(t, "/", New(client(t, proxy.Addr), nil)), openHost(t, "/", New(client(t, proxy.Addr), nil))
+	var d diary
+	a, b := openHost(t, "/", New(client(t, proxy.Addr), d.options(Options{}))), openHost(t, "/", New(client(t, proxy.Addr), nil))
 	together(t, a, b)
 	p := b.Connect()
 	proxy.BlackHole()
@@ -411,13 +412,18 @@ func TestBlackHoleIsToldAndLosesNothing(t *testing.T) {
 			t.Error("a broadcast has no error")
 		}
 	}
-	if age := health(a).QueueAge; age < slowTime {
-		t.Errorf("the queue is said to be %v old", age)
+	if state := health(a); state.QueueAge < slowTime || state.Reached {
+		t.Errorf("in the black hole: %+v", state)
 	}
 	proxy.Heal()
 	hear(t, p, 0, sent)
 	if total := health(a).Losses.Total(); total > 0 {
 		t.Errorf("%d are said to be lost", total)
+	}
+	together(t, a, b)
+	eventually(t, "the outage to be told", func() bool { began, ended := d.outages(); return began == 1 && ended == 1 })
+	if !strings.Contains(d.logged(), "redis has not answered") {
+		t.Errorf("logged %s", d.logged())
 	}
 }
 
