@@ -80,6 +80,7 @@ func (s *attendance) run(ctx context.Context, tell func(departures)) {
 	defer tick.Stop()
 	start := s.c.link.subscriber.standing()
 	var d departures
+	absent := make(map[string]struct{}) // at the last count
 	for last := s.nodes; ; {
 		select {
 		case <-tick.C:
@@ -91,16 +92,22 @@ func (s *attendance) run(ctx context.Context, tell func(departures)) {
 			return
 		}
 		d.nodes = max(d.nodes, s.nodes-max(n[0], last))
-		if last = n[0]; d.nodes == 0 {
-			continue
-		}
-		d.known = make(map[string]struct{})
+		last = n[0]
+		before := absent
+		absent, d.known = make(map[string]struct{}), make(map[string]struct{})
 		for i, listening := range n[2:] {
-			if listening == 0 {
-				d.known[s.uid(i)] = struct{}{}
+			if listening > 0 {
+				continue
+			}
+			uid := s.uid(i)
+			absent[uid] = struct{}{}
+			if _, twice := before[uid]; twice {
+				d.known[uid] = struct{}{}
 			}
 		}
-		tell(d)
+		if d.nodes > 0 || len(d.known) > 0 { // who answers and leaves may not have been counted at all
+			tell(d)
+		}
 	}
 }
 

@@ -253,6 +253,12 @@ func TestCollectWithoutThoseThatHaveGone(t *testing.T) {
 			time.Sleep(4 * time.Second)
 			c.says("b", ack)
 		}, 2, 4 * time.Second, nil, false, 0},
+		{"a Go node that owes answers, and had left when the nodes were counted", 2, []string{"b"}, func(c *crowd) {
+			c.says("a", count(5))
+			c.says("b", count(1))
+			c.says("a", ack)
+			c.says("b", ack)
+		}, 2, 2 * time.Second, nil, false, 0},
 		{"a Node.js server that may owe answers", 3, []string{"a"}, func(c *crowd) {
 			c.says("", count(2))
 			c.says("a", count(1))
