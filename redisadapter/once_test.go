@@ -121,7 +121,8 @@ func TestQueueIsNeverUsedUp(t *testing.T) {
 		go p.run()
 		for round := range 10 {
 			done := make(chan error, 5)
-			p.mu.Lock() // nothing is taken meanwhile
+			synctest.Wait() // the publisher rests, and takes nothing until it is told
+			p.mu.Lock()
 			for range 5 {
 				m := soon("1234")
 				m.done = done
